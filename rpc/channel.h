@@ -1,0 +1,138 @@
+/*
+ * A channel: where calls are made. The transport is chosen by its URL; nothing else differs.
+ *
+ *   direct:                 the server object in this process
+ *   req+ipc:// req+tcp://   NNG REQ/REP, unary calls
+ *
+ * A call is an asynchronous handle. Its events come on a thread of the transport's, or before
+ * rpc_channel_start returns on the caller's own; they must not block: they hand over.
+ * rpc_channel_call is the blocking wrapper.
+ */
+#ifndef RPC_CHANNEL_H
+#define RPC_CHANNEL_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "rpc/context.h"
+#include "rpc/registry.h"
+#include "rpc/status.h"
+
+/* A packed message at most, both ways, in bytes. Checked before sending and on receipt. */
+#define RPC_MESSAGE_BYTES_MAX ((size_t)16 * 1024 * 1024)
+/* Entries of one call's metadata, and bytes of all keys and values. */
+#define RPC_METADATA_ENTRIES_MAX 16
+#define RPC_METADATA_BYTES_MAX 4096
+
+struct rpc_channel;
+struct rpc_call;
+struct rpc_server;
+
+/* Keys of metadata that mean something (rpc/PROTOCOL.md). */
+#define RPC_METADATA_REQUEST_ID "request-id"
+#define RPC_METADATA_TRACEPARENT "traceparent"
+#define RPC_METADATA_SESSION "session"               /* the cookie's value */
+#define RPC_METADATA_ADDRESS "client-address"        /* of the browser, as text */
+#define RPC_METADATA_CUSTOMER_ID "customer-id"       /* X-Customer-ID, or the customer an operator names */
+#define RPC_METADATA_HTTP_METHOD "http-method"       /* GET, POST: what the browser used */
+#define RPC_METADATA_IDEMPOTENCY_KEY "idempotency-key"
+
+struct rpc_metadata_entry {
+    const char *key; /* lower case */
+    const char *value;
+};
+
+/* Borrowed texts. A key may come twice. */
+struct rpc_metadata {
+    struct rpc_metadata_entry entries[RPC_METADATA_ENTRIES_MAX];
+    size_t count;
+};
+
+/* Adds an entry; false when the metadata is full. */
+bool rpc_metadata_add(struct rpc_metadata *metadata, const char *key, const char *value);
+/* The first value of the key, or NULL. */
+const char *rpc_metadata_get(const struct rpc_metadata *metadata, const char *key);
+
+/* Bytes that were received, owned by whoever holds it: a message is unpacked where it lies. */
+struct rpc_payload {
+    struct span bytes;
+    void (*free)(struct rpc_payload *payload);
+    void *owner;
+};
+/* Frees it; an empty one ({0}) and NULL are fine. */
+void rpc_payload_release(struct rpc_payload *payload);
+
+struct rpc_request {
+    const struct registry_method *method;
+    const ProtobufCMessage *message; /* packed before rpc_channel_start returns; or NULL and … */
+    struct span packed;              /* … already packed, borrowed until then */
+    const struct rpc_metadata *metadata; /* borrowed until then; NULL: none. request-id and
+                                            traceparent come from the context if not here */
+    const struct rpc_context *context;   /* deadline, trace and cancellation; borrowed until then */
+    bool wait_for_ready;                 /* wait for a connection, within the deadline, instead of UNAVAILABLE */
+};
+
+struct rpc_call_events {
+    /* Exactly once, last. `payload` is moved to the callee on RPC_OK, empty otherwise. */
+    void (*done)(void *arg, const struct rpc_status *status, struct rpc_payload *payload);
+    /* An item of a server's stream, moved to the callee. NULL where the method does not stream. */
+    void (*item)(void *arg, struct rpc_payload *payload);
+};
+
+/* Client-side interceptor: sees every call of a channel. Ran in order at start, in reverse at the end. */
+struct rpc_client_interceptor {
+    /* May add metadata (texts must live until start returns); a code other than RPC_OK ends the call. */
+    enum rpc_code (*start)(void *self, const struct rpc_request *request,
+                           struct rpc_metadata *metadata, struct rpc_status *status);
+    /* `elapsed_us` since start. */
+    void (*end)(void *self, const struct registry_method *method, const struct rpc_status *status,
+                int64_t elapsed_us);
+    void *self;
+};
+
+struct rpc_channel_options {
+    const char *url;
+    struct rpc_server *server; /* for direct: */
+    const struct rpc_client_interceptor *interceptors; /* borrowed for the channel's life */
+    size_t interceptor_count;
+    size_t calls_max; /* in flight; beyond it RESOURCE_EXHAUSTED. 0: 1024 */
+};
+
+/*
+ * Opens a channel. Connects in the background and reconnects by itself: an absent server is no
+ * error here. RPC_INVALID_ARGUMENT for a URL that no transport takes.
+ */
+enum rpc_code rpc_channel_open(const struct rpc_channel_options *options,
+                               struct rpc_channel **ret_channel, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+/* Ends all calls with RPC_CANCELLED, waits until the last `done` has returned, frees. Takes NULL. */
+void rpc_channel_close(struct rpc_channel *channel);
+
+/*
+ * Starts a call. `done` comes exactly once, also when nothing could be started, possibly before
+ * this returns. Returns a handle that the caller must unref, or NULL if the call is already over. Any thread.
+ */
+struct rpc_call *rpc_channel_start(struct rpc_channel *channel, const struct rpc_request *request,
+                                   const struct rpc_call_events *events, void *arg);
+/* Asks for the end of a call: `done` comes with RPC_CANCELLED unless it is over already. Any thread. */
+void rpc_call_cancel(struct rpc_call *call);
+void rpc_call_unref(struct rpc_call *call);
+
+/*
+ * Makes a call and waits for its end: at most until the context's deadline. The response is
+ * unpacked into the context's arena. Never on a thread of a transport or an H2O loop, except over
+ * direct: for a method of EXECUTION_INLINE.
+ */
+enum rpc_code rpc_channel_call(struct rpc_channel *channel, const struct rpc_request *request,
+                               const ProtobufCMessage **ret_response, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+
+/*
+ * Unpacks into the arena with a limit on depth and on expansion. RPC_INVALID_ARGUMENT if the bytes
+ * are not that message or hold a NUL or bad UTF-8 in a string; RPC_RESOURCE_EXHAUSTED beyond the arena.
+ * Strings and byte fields may point into `packed`, which must live as long as the message.
+ */
+enum rpc_code rpc_message_unpack(const ProtobufCMessageDescriptor *descriptor, struct span packed,
+                                 struct arena *arena, ProtobufCMessage **ret_message,
+                                 struct rpc_status *status) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * The proto3 JSON mapping (protobuf.dev/programming-guides/json), by plans that are made once from
+ * the registry. Our API's own choices are options on top.
+ */
+#ifndef RPC_JSON_H
+#define RPC_JSON_H
+
+#include "rpc/base/buffer.h"
+#include "rpc/registry.h"
+#include "rpc/status.h"
+
+/* Nesting at most, of objects and arrays together. */
+#define JSON_DEPTH_MAX 32
+/* Integers that a JSON number carries exactly: below 2^53. */
+#define JSON_INTEGER_MAX ((int64_t)9007199254740991)
+
+struct json_codec; /* immutable, any thread */
+
+struct json_options {
+    bool integers_as_numbers; /* 64-bit integers as numbers; outside ±(2^53 - 1) is an error */
+    bool print_defaults;      /* every field is printed; absent messages are null */
+    bool hide_session_token;  /* fields marked session_token are not printed */
+    bool hide_redacted;       /* fields marked redacted print as "[redacted]" (for logs and terminals) */
+    bool strict_names;        /* only the JSON name is taken, not the .proto name too */
+};
+
+/* The options of the REST API. */
+extern const struct json_options json_options_api;
+
+/* Makes a plan for every message of the registry, which must outlive the codec. */
+enum rpc_code json_codec_create(const struct registry *registry, const struct json_options *options,
+                                struct json_codec **ret_codec, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+void json_codec_destroy(struct json_codec *codec);
+
+/*
+ * Parses `text` into `message` (initialised, of a type of the registry), allocating in `arena`.
+ * Fields that are absent or null stay as they are. Empty text is an error; the caller decides what a missing
+ * body means. Errors, the first that holds over the whole text:
+ *   INVALID_JSON      not JSON (RFC 8259), a duplicate key, bad UTF-8, a lone surrogate, \u0000,
+ *                     nesting deeper than 32; position set
+ *   UNKNOWN_FIELD     field set to its path
+ *   INVALID_ARGUMENT  a value that the field's type cannot hold; field set
+ *   RESOURCE_EXHAUSTED  (plain) the arena is full
+ */
+enum rpc_code json_parse(const struct json_codec *codec, struct span text, struct arena *arena,
+                         ProtobufCMessage *message, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+
+/*
+ * Sets one field by its JSON path ("filters.inStock"; [] brackets are the caller's to translate)
+ * from the text of a path variable or a query parameter, as google.api.http has it.
+ * UNKNOWN_FIELD: there is none, or it is no scalar; INVALID_ARGUMENT: the text does not fit.
+ */
+enum rpc_code json_set_from_text(const struct json_codec *codec, ProtobufCMessage *message,
+                                 struct span path, struct span text, struct arena *arena,
+                                 struct rpc_status *status) __attribute__((warn_unused_result));
+
+/* Appends `message` as JSON. RPC_INTERNAL for an integer beyond 2^53 or bad UTF-8; RPC_RESOURCE_EXHAUSTED
+ * when the buffer's maximum is reached. */
+enum rpc_code json_print(const struct json_codec *codec, const ProtobufCMessage *message,
+                         struct buffer *out, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+
+/* Appends `text` as a JSON string with its quotes; bad UTF-8 is replaced. False: the buffer is full. */
+bool json_append_string(struct buffer *out, struct span text);
+
+/*
+ * Checks that `text` is one JSON value as the API takes it: what INVALID_JSON above says, without
+ * building anything. False with the offset of the first offence.
+ */
+bool json_text_check(struct span text, size_t *ret_position);
+
+#endif

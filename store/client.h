@@ -1,0 +1,142 @@
+/*
+ * What the logic uses of the store: typed gets, ranges and commits over a channel. A record is its
+ * protobuf message; its table, key and indexes come from the registry.
+ *
+ * All functions block until the answer or the context's deadline; results live in the context's
+ * arena. Common errors: RPC_UNAVAILABLE, RPC_DEADLINE_EXCEEDED, RPC_RESOURCE_EXHAUSTED, RPC_CANCELLED.
+ */
+#ifndef STORE_CLIENT_H
+#define STORE_CLIENT_H
+
+#include "lotcast/v1/records.pb-c.h"
+#include "lotcast/v1/store.pb-c.h"
+#include "rpc/channel.h"
+#include "rpc/context.h"
+
+/* Parts of a key at most. */
+#define STORE_KEY_PARTS_MAX 4
+
+struct store_client;
+
+/* Borrows channel and registry for its life. Any thread may use it. NULL when out of memory. */
+struct store_client *store_client_create(struct rpc_channel *channel, const struct registry *registry);
+void store_client_destroy(struct store_client *client);
+
+/* A key's values in the order of its fields. Plain value; texts and bytes are borrowed. */
+struct store_key_part {
+    enum { STORE_KEY_NUMBER, STORE_KEY_TEXT, STORE_KEY_DATA } kind;
+    int64_t number;
+    struct span data;
+};
+
+struct store_key {
+    size_t count;
+    struct store_key_part parts[STORE_KEY_PARTS_MAX];
+};
+
+static inline struct store_key_part store_number(int64_t number)
+{
+    return (struct store_key_part){.kind = STORE_KEY_NUMBER, .number = number};
+}
+static inline struct store_key_part store_text(const char *text)
+{
+    return (struct store_key_part){.kind = STORE_KEY_TEXT, .data = span_of_string(text)};
+}
+static inline struct store_key_part store_data(const void *data, size_t len)
+{
+    return (struct store_key_part){.kind = STORE_KEY_DATA, .data = span_of(data, len)};
+}
+
+/* store_key(store_number(12), store_text("x")) */
+#define store_key(...)                                                                             \
+    ((struct store_key){sizeof((struct store_key_part[]){__VA_ARGS__}) /                           \
+                            sizeof(struct store_key_part),                                         \
+                        {__VA_ARGS__}})
+
+/* --- reading: a batch in one snapshot --- */
+
+/* One op of a batch and, after store_read, its result. */
+struct store_read_op {
+    /* what is asked */
+    const ProtobufCMessageDescriptor *record; /* its type */
+    const char *index;                        /* NULL: the primary key */
+    struct store_key key;   /* get: all parts; range: the first ones (possibly none) */
+    bool is_range;
+    bool reverse;           /* range: from its end */
+    uint32_t limit;         /* range: rows at most; 0: as many as fit into an answer */
+    bool has_lower, has_upper; /* range: inclusive bounds of the part behind `key` */
+    struct store_key_part lower, upper;
+    struct span cursor;     /* range: go on behind an earlier ret_cursor */
+    bool count_only;        /* range: only ret_count */
+    const char *counter;    /* instead of a record: a counter's value in ret_count */
+    /* what came back */
+    size_t ret_row_count;
+    ProtobufCMessage **ret_rows; /* unpacked records */
+    uint64_t *ret_versions;
+    int64_t ret_count;
+    struct span ret_cursor; /* not empty: there is more */
+};
+
+/* Fills in the results of all ops, read in one snapshot. */
+enum rpc_code store_read(struct store_client *client, struct rpc_context *context,
+                         struct store_read_op *ops, size_t count, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+
+/*
+ * One record by its primary key (index NULL) or a unique index. An absent record is RPC_OK with
+ * NULL and version 0. `ret_version` may be NULL.
+ */
+enum rpc_code store_get(struct store_client *client, struct rpc_context *context,
+                        const ProtobufCMessageDescriptor *record, const char *index,
+                        struct store_key key, void *ret_record, uint64_t *ret_version,
+                        struct rpc_status *status) __attribute__((warn_unused_result));
+
+/* --- writing: all or nothing --- */
+
+struct store_commit {
+    struct arena *arena;
+    Lotcast__V1__CommitOp **ops;
+    size_t count, capacity;
+    bool failed; /* sticky: out of arena */
+    const struct store_client *client;
+};
+
+/* Begins an empty commit in the context's arena. */
+void store_commit_init(struct store_commit *commit, const struct store_client *client,
+                       struct rpc_context *context);
+/*
+ * Each adds an op and returns its number, by which its result is found. Records are packed at once.
+ * put_new expects that there is no such record; put_version that it has that version (0: absent);
+ * put writes whatever is there.
+ */
+size_t store_commit_put(struct store_commit *commit, const void *record);
+size_t store_commit_put_new(struct store_commit *commit, const void *record);
+size_t store_commit_put_version(struct store_commit *commit, const void *record, uint64_t version);
+/* Deletes, whether it is there or not; or only at that version. */
+size_t store_commit_delete(struct store_commit *commit, const ProtobufCMessageDescriptor *record,
+                           struct store_key key);
+size_t store_commit_delete_version(struct store_commit *commit,
+                                   const ProtobufCMessageDescriptor *record, struct store_key key,
+                                   uint64_t version);
+/* Nothing is written; the commit fails unless the record has that version (0: is absent). */
+size_t store_commit_check(struct store_commit *commit, const ProtobufCMessageDescriptor *record,
+                          struct store_key key, uint64_t version);
+/* Adds to a named counter. */
+size_t store_commit_add(struct store_commit *commit, const char *counter, int64_t delta);
+
+/*
+ * Sends it. RPC_OK: it is durable, and `ret_response` (may be NULL) has one result an op.
+ * RPC_ABORTED: a precondition did not hold (status.field is "ops[N]"). RPC_ALREADY_EXISTS: a unique
+ * index has the value already (status.field is the index's name). Neither wrote anything.
+ * RPC_UNAVAILABLE and RPC_DEADLINE_EXCEEDED leave it unknown whether it happened.
+ */
+enum rpc_code store_commit_send(struct store_commit *commit, struct rpc_context *context,
+                                const Lotcast__V1__CommitResponse **ret_response,
+                                struct rpc_status *status) __attribute__((warn_unused_result));
+
+/* Takes `count` numbers from a counter: returns the first of them, from 1. */
+enum rpc_code store_numbers_take(struct store_client *client, struct rpc_context *context,
+                                 const char *counter, int64_t count, int64_t *ret_first,
+                                 struct rpc_status *status) __attribute__((warn_unused_result));
+
+#endif

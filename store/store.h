@@ -1,0 +1,29 @@
+/*
+ * The store role: the record store's service, for a server.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "rpc/registry.h"
+#include "rpc/server.h"
+#include "rpc/status.h"
+
+struct store;
+
+struct store_options {
+    const char *directory;           /* made (0700) if it is not there */
+    const struct registry *registry; /* borrowed for the store's life */
+};
+
+/*
+ * Opens the records in `directory` and starts the writer. RPC_FAILED_PRECONDITION with a message for
+ * people: another process has it open, an incompatible change of a table, no permission, a broken file.
+ */
+enum rpc_code store_open(const struct store_options *options, struct store **ret_store,
+                         struct rpc_status *status) __attribute__((warn_unused_result));
+/* Finishes queued commits and closes. No server may still serve it. Takes NULL. */
+void store_close(struct store *store);
+/* lotcast.v1.Store, for rpc_server_create. Lives as long as the store. */
+const struct rpc_service *store_service(struct store *store);
+
+#endif
