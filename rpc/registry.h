@@ -69,8 +69,8 @@ struct registry_sources {
     size_t message_count;
 };
 
-/* All that proto/ declares (rpc/registry_sources.c). Static. */
-extern const struct registry_sources registry_sources_all;
+/* All that proto/ declares (rpc/registry_sources.c). What it points to is static. */
+struct registry_sources registry_sources_get(void);
 
 /*
  * Reads the descriptor set and checks every C descriptor that the sources reach against it: names,

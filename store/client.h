@@ -84,7 +84,8 @@ enum rpc_code store_read(struct store_client *client, struct rpc_context *contex
 
 /*
  * One record by its primary key (index NULL) or a unique index. An absent record is RPC_OK with
- * NULL and version 0. `ret_version` may be NULL.
+ * NULL and version 0. `ret_record` is the address of a pointer to the record's type (filled in with
+ * memcpy, so that any type will do); `ret_version` may be NULL.
  */
 enum rpc_code store_get(struct store_client *client, struct rpc_context *context,
                         const ProtobufCMessageDescriptor *record, const char *index,
