@@ -30,10 +30,11 @@ struct rpc_server;
 /* Keys of metadata that mean something (rpc/PROTOCOL.md). */
 #define RPC_METADATA_REQUEST_ID "request-id"
 #define RPC_METADATA_TRACEPARENT "traceparent"
-#define RPC_METADATA_SESSION "session"               /* the cookie's value */
-#define RPC_METADATA_ADDRESS "client-address"        /* of the browser, as text */
-#define RPC_METADATA_CUSTOMER_ID "customer-id"       /* X-Customer-ID, or the customer an operator names */
-#define RPC_METADATA_HTTP_METHOD "http-method"       /* GET, POST: what the browser used */
+#define RPC_METADATA_SESSION "session"        /* the cookie's value */
+#define RPC_METADATA_ADDRESS "client-address" /* of the browser, as text */
+#define RPC_METADATA_CUSTOMER_ID \
+    "customer-id" /* X-Customer-ID, or the customer an operator names */
+#define RPC_METADATA_HTTP_METHOD "http-method" /* GET, POST: what the browser used */
 #define RPC_METADATA_IDEMPOTENCY_KEY "idempotency-key"
 
 struct rpc_metadata_entry {
@@ -68,7 +69,7 @@ struct rpc_request {
     const struct rpc_metadata *metadata; /* borrowed until then; NULL: none. request-id and
                                             traceparent come from the context if not here */
     const struct rpc_context *context;   /* deadline, trace and cancellation; borrowed until then */
-    bool wait_for_ready;                 /* wait for a connection, within the deadline, instead of UNAVAILABLE */
+    bool wait_for_ready; /* wait for a connection, within the deadline, instead of UNAVAILABLE */
 };
 
 struct rpc_call_events {
@@ -78,9 +79,11 @@ struct rpc_call_events {
     void (*item)(void *arg, struct rpc_payload *payload);
 };
 
-/* Client-side interceptor: sees every call of a channel. Ran in order at start, in reverse at the end. */
+/* Client-side interceptor: sees every call of a channel. Ran in order at start, in reverse at the
+ * end. */
 struct rpc_client_interceptor {
-    /* May add metadata (texts must live until start returns); a code other than RPC_OK ends the call. */
+    /* May add metadata (texts must live until start returns); a code other than RPC_OK ends the
+     * call. */
     enum rpc_code (*start)(void *self, const struct rpc_request *request,
                            struct rpc_metadata *metadata, struct rpc_status *status);
     /* `elapsed_us` since start. */
@@ -91,7 +94,7 @@ struct rpc_client_interceptor {
 
 struct rpc_channel_options {
     const char *url;
-    struct rpc_server *server; /* for direct: */
+    struct rpc_server *server;                         /* for direct: */
     const struct rpc_client_interceptor *interceptors; /* borrowed for the channel's life */
     size_t interceptor_count;
     size_t calls_max; /* in flight; beyond it RESOURCE_EXHAUSTED. 0: 1024 */
@@ -104,16 +107,19 @@ struct rpc_channel_options {
 enum rpc_code rpc_channel_open(const struct rpc_channel_options *options,
                                struct rpc_channel **ret_channel, struct rpc_status *status)
     __attribute__((warn_unused_result));
-/* Ends all calls with RPC_CANCELLED, waits until the last `done` has returned, frees. Takes NULL. */
+/* Ends all calls with RPC_CANCELLED, waits until the last `done` has returned, frees. Takes NULL.
+ */
 void rpc_channel_close(struct rpc_channel *channel);
 
 /*
  * Starts a call. `done` comes exactly once, also when nothing could be started, possibly before
- * this returns. Returns a handle that the caller must unref, or NULL if the call is already over. Any thread.
+ * this returns. Returns a handle that the caller must unref, or NULL if the call is already over.
+ * Any thread.
  */
 struct rpc_call *rpc_channel_start(struct rpc_channel *channel, const struct rpc_request *request,
                                    const struct rpc_call_events *events, void *arg);
-/* Asks for the end of a call: `done` comes with RPC_CANCELLED unless it is over already. Any thread. */
+/* Asks for the end of a call: `done` comes with RPC_CANCELLED unless it is over already. Any
+ * thread. */
 void rpc_call_cancel(struct rpc_call *call);
 void rpc_call_unref(struct rpc_call *call);
 
@@ -128,8 +134,8 @@ enum rpc_code rpc_channel_call(struct rpc_channel *channel, const struct rpc_req
 
 /*
  * Unpacks into the arena with a limit on depth and on expansion. RPC_INVALID_ARGUMENT if the bytes
- * are not that message or hold a NUL or bad UTF-8 in a string; RPC_RESOURCE_EXHAUSTED beyond the arena.
- * Strings and byte fields may point into `packed`, which must live as long as the message.
+ * are not that message or hold a NUL or bad UTF-8 in a string; RPC_RESOURCE_EXHAUSTED beyond the
+ * arena. Strings and byte fields may point into `packed`, which must live as long as the message.
  */
 enum rpc_code rpc_message_unpack(const ProtobufCMessageDescriptor *descriptor, struct span packed,
                                  struct arena *arena, ProtobufCMessage **ret_message,

@@ -9,8 +9,9 @@
 
 /*
  * Takes request id and traceparent from the metadata into the call's context (making a request id
- * where there is none), caps the deadline at the method's own, writes one log line a call and counts
- * calls by method and code with their latency. Put it first. `registry` is borrowed for its life.
+ * where there is none), caps the deadline at the method's own, writes one log line a call and
+ * counts calls by method and code with their latency. Put it first. `registry` is borrowed for its
+ * life.
  */
 struct rpc_server_interceptor rpc_interceptor_trace_server(const struct registry *registry);
 

@@ -20,8 +20,8 @@ struct json_options {
     bool integers_as_numbers; /* 64-bit integers as numbers; outside ±(2^53 - 1) is an error */
     bool print_defaults;      /* every field is printed; absent messages are null */
     bool hide_session_token;  /* fields marked session_token are not printed */
-    bool hide_redacted;       /* fields marked redacted print as "[redacted]" (for logs and terminals) */
-    bool strict_names;        /* only the JSON name is taken, not the .proto name too */
+    bool hide_redacted; /* fields marked redacted print as "[redacted]" (for logs and terminals) */
+    bool strict_names;  /* only the JSON name is taken, not the .proto name too */
 };
 
 /* The options of the REST API. */
@@ -35,13 +35,11 @@ void json_codec_destroy(struct json_codec *codec);
 
 /*
  * Parses `text` into `message` (initialised, of a type of the registry), allocating in `arena`.
- * Fields that are absent or null stay as they are. Empty text is an error; the caller decides what a missing
- * body means. Errors, the first that holds over the whole text:
- *   INVALID_JSON      not JSON (RFC 8259), a duplicate key, bad UTF-8, a lone surrogate, \u0000,
- *                     nesting deeper than 32; position set
- *   UNKNOWN_FIELD     field set to its path
- *   INVALID_ARGUMENT  a value that the field's type cannot hold; field set
- *   RESOURCE_EXHAUSTED  (plain) the arena is full
+ * Fields that are absent or null stay as they are. Empty text is an error; the caller decides what
+ * a missing body means. Errors, the first that holds over the whole text: INVALID_JSON      not
+ * JSON (RFC 8259), a duplicate key, bad UTF-8, a lone surrogate, \u0000, nesting deeper than 32;
+ * position set UNKNOWN_FIELD     field set to its path INVALID_ARGUMENT  a value that the field's
+ * type cannot hold; field set RESOURCE_EXHAUSTED  (plain) the arena is full
  */
 enum rpc_code json_parse(const struct json_codec *codec, struct span text, struct arena *arena,
                          ProtobufCMessage *message, struct rpc_status *status)
@@ -56,13 +54,14 @@ enum rpc_code json_set_from_text(const struct json_codec *codec, ProtobufCMessag
                                  struct span path, struct span text, struct arena *arena,
                                  struct rpc_status *status) __attribute__((warn_unused_result));
 
-/* Appends `message` as JSON. RPC_INTERNAL for an integer beyond 2^53 or bad UTF-8; RPC_RESOURCE_EXHAUSTED
- * when the buffer's maximum is reached. */
+/* Appends `message` as JSON. RPC_INTERNAL for an integer beyond 2^53 or bad UTF-8;
+ * RPC_RESOURCE_EXHAUSTED when the buffer's maximum is reached. */
 enum rpc_code json_print(const struct json_codec *codec, const ProtobufCMessage *message,
                          struct buffer *out, struct rpc_status *status)
     __attribute__((warn_unused_result));
 
-/* Appends `text` as a JSON string with its quotes; bad UTF-8 is replaced. False: the buffer is full. */
+/* Appends `text` as a JSON string with its quotes; bad UTF-8 is replaced. False: the buffer is
+ * full. */
 bool json_append_string(struct buffer *out, struct span text);
 
 /*

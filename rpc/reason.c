@@ -5,18 +5,24 @@
 
 #include "rpc/status.h"
 
-#define ROW(name, code, http, message) {LOTCAST__V1__REASON__REASON_##name, #name, code, http, message}
+#define ROW(name, code, http, message)                                 \
+    {                                                                  \
+        LOTCAST__V1__REASON__REASON_##name, #name, code, http, message \
+    }
 
 /* In the order of the enum's numbers, which the lookup relies on; a test holds it to that. */
 static const struct rpc_reason reasons[] = {
-    {LOTCAST__V1__REASON__REASON_UNSPECIFIED, "INTERNAL", RPC_INTERNAL, 500, "Something went wrong on our side"},
+    {LOTCAST__V1__REASON__REASON_UNSPECIFIED, "INTERNAL", RPC_INTERNAL, 500,
+     "Something went wrong on our side"},
     ROW(INVALID_JSON, RPC_INVALID_ARGUMENT, 400, "The body is not valid JSON"),
     ROW(INVALID_ARGUMENT, RPC_INVALID_ARGUMENT, 400, "A value is not valid"),
     ROW(UNKNOWN_FIELD, RPC_INVALID_ARGUMENT, 400, "There is no such field"),
     ROW(INVALID_URL, RPC_INVALID_ARGUMENT, 400, "Please enter a valid URL"),
     ROW(INVALID_EMAIL, RPC_INVALID_ARGUMENT, 400, "Please enter a valid e-mail address"),
-    ROW(WEAK_PASSWORD, RPC_INVALID_ARGUMENT, 400, "Please choose a password of 8 to 256 characters that is hard to guess"),
-    ROW(INVALID_BUDGET, RPC_INVALID_ARGUMENT, 400, "Please enter a monthly budget from 30 to 1,000,000"),
+    ROW(WEAK_PASSWORD, RPC_INVALID_ARGUMENT, 400,
+        "Please choose a password of 8 to 256 characters that is hard to guess"),
+    ROW(INVALID_BUDGET, RPC_INVALID_ARGUMENT, 400,
+        "Please enter a monthly budget from 30 to 1,000,000"),
     ROW(INVALID_CURRENCY, RPC_INVALID_ARGUMENT, 400, "Please use the currency of your ad account"),
     ROW(INVALID_TARGETING, RPC_INVALID_ARGUMENT, 400, "Please check countries and ages"),
     ROW(INVALID_PERIOD, RPC_INVALID_ARGUMENT, 400, "Please choose a valid period"),
@@ -28,14 +34,18 @@ static const struct rpc_reason reasons[] = {
     ROW(CROSS_ORIGIN, RPC_PERMISSION_DENIED, 403, "Requests from other sites are not allowed"),
     ROW(ACCOUNT_SUSPENDED, RPC_PERMISSION_DENIED, 403, "This account is suspended"),
     ROW(NOT_FOUND, RPC_NOT_FOUND, 404, "Not found"),
-    ROW(EMAIL_TAKEN, RPC_ALREADY_EXISTS, 409, "There is already an account with this e-mail address"),
+    ROW(EMAIL_TAKEN, RPC_ALREADY_EXISTS, 409,
+        "There is already an account with this e-mail address"),
     ROW(WEBSITE_NOT_CONNECTED, RPC_FAILED_PRECONDITION, 409, "Please connect your website first"),
     ROW(META_NOT_CONNECTED, RPC_FAILED_PRECONDITION, 409, "Please connect your Meta account first"),
     ROW(NOT_LAUNCHED, RPC_FAILED_PRECONDITION, 409, "Your ads have not been launched yet"),
     ROW(ALREADY_LAUNCHED, RPC_ALREADY_EXISTS, 409, "Your ads have already been launched"),
-    ROW(SCAN_IN_PROGRESS, RPC_FAILED_PRECONDITION, 409, "Your website is still being read; please try again in a moment"),
-    ROW(REMOVAL_HELD, RPC_FAILED_PRECONDITION, 409, "Most items have gone from your website; please confirm that they are to be removed"),
-    ROW(CONFLICT, RPC_ABORTED, 409, "Something else changed this at the same time; please try again"),
+    ROW(SCAN_IN_PROGRESS, RPC_FAILED_PRECONDITION, 409,
+        "Your website is still being read; please try again in a moment"),
+    ROW(REMOVAL_HELD, RPC_FAILED_PRECONDITION, 409,
+        "Most items have gone from your website; please confirm that they are to be removed"),
+    ROW(CONFLICT, RPC_ABORTED, 409,
+        "Something else changed this at the same time; please try again"),
     ROW(PAYLOAD_TOO_LARGE, RPC_RESOURCE_EXHAUSTED, 413, "The body is too large"),
     ROW(URI_TOO_LONG, RPC_INVALID_ARGUMENT, 414, "The URL is too long"),
     ROW(UNSUPPORTED_MEDIA_TYPE, RPC_INVALID_ARGUMENT, 415, "Please send application/json"),
@@ -46,9 +56,12 @@ static const struct rpc_reason reasons[] = {
     ROW(NO_ITEMS_FOUND, RPC_FAILED_PRECONDITION, 422, "We found no items on your website"),
     ROW(OUT_OF_CREDITS, RPC_FAILED_PRECONDITION, 422, "You are out of credits"),
     ROW(RATE_LIMITED, RPC_RESOURCE_EXHAUSTED, 429, "Too many attempts; please wait a while"),
-    ROW(UPSTREAM_ERROR, RPC_UNAVAILABLE, 502, "A service that we depend on did not answer as expected"),
-    ROW(UNAVAILABLE, RPC_UNAVAILABLE, 503, "The service is not available right now; please try again"),
-    ROW(DEADLINE_EXCEEDED, RPC_DEADLINE_EXCEEDED, 504, "This takes longer than expected; please try again"),
+    ROW(UPSTREAM_ERROR, RPC_UNAVAILABLE, 502,
+        "A service that we depend on did not answer as expected"),
+    ROW(UNAVAILABLE, RPC_UNAVAILABLE, 503,
+        "The service is not available right now; please try again"),
+    ROW(DEADLINE_EXCEEDED, RPC_DEADLINE_EXCEEDED, 504,
+        "This takes longer than expected; please try again"),
     ROW(INTERNAL, RPC_INTERNAL, 500, "Something went wrong on our side"),
 };
 
@@ -94,9 +107,23 @@ Lotcast__V1__Reason rpc_reason_of_code(enum rpc_code code)
 }
 
 static const char *const code_names[RPC_CODE_COUNT] = {
-    "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
-    "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
-    "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
 };
 
 const char *rpc_code_name(enum rpc_code code)

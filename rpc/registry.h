@@ -39,7 +39,7 @@ struct registry_message {
     const ProtobufCMessageDescriptor *descriptor;
     const Google__Protobuf__DescriptorProto *proto;
     size_t field_count;
-    const struct registry_field *fields; /* in the order of descriptor->fields */
+    const struct registry_field *fields;  /* in the order of descriptor->fields */
     const Lotcast__V1__TableRules *table; /* NULL: not a record */
 };
 
@@ -61,7 +61,8 @@ struct registry_method {
 };
 
 struct registry_sources {
-    struct span descriptor_set; /* a packed google.protobuf.FileDescriptorSet; must outlive the registry */
+    struct span
+        descriptor_set; /* a packed google.protobuf.FileDescriptorSet; must outlive the registry */
     const ProtobufCServiceDescriptor *const *services;
     size_t service_count;
     /* Messages that no method reaches: records, rpc's own. */
@@ -75,12 +76,14 @@ struct registry_sources registry_sources_get(void);
 /*
  * Reads the descriptor set and checks every C descriptor that the sources reach against it: names,
  * numbers, types and labels of all fields. Refuses (RPC_FAILED_PRECONDITION, with a message that
- * names the culprit) a mismatch, a method without access, a public HTTP route on an INTERNAL method,
- * a redirect or session field that does not exist, a table whose key fields do not exist or are no
- * scalars, a table id or an index id used twice. Duplicate and malformed routes are the router's to refuse.
+ * names the culprit) a mismatch, a method without access, a public HTTP route on an INTERNAL
+ * method, a redirect or session field that does not exist, a table whose key fields do not exist or
+ * are no scalars, a table id or an index id used twice. Duplicate and malformed routes are the
+ * router's to refuse.
  */
-enum rpc_code registry_create(const struct registry_sources *sources, struct registry **ret_registry,
-                              struct rpc_status *status) __attribute__((warn_unused_result));
+enum rpc_code registry_create(const struct registry_sources *sources,
+                              struct registry **ret_registry, struct rpc_status *status)
+    __attribute__((warn_unused_result));
 void registry_destroy(struct registry *registry);
 
 size_t registry_method_count(const struct registry *registry);

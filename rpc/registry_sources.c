@@ -17,12 +17,9 @@ extern const unsigned char proto_descriptor_set[];
 extern const size_t proto_descriptor_set_len;
 
 static const ProtobufCServiceDescriptor *const services[] = {
-    &lotcast__v1__auth__descriptor,
-    &lotcast__v1__meta_auth__descriptor,
-    &lotcast__v1__access_control__descriptor,
-    &lotcast__v1__onboarding__descriptor,
-    &lotcast__v1__dashboard__descriptor,
-    &lotcast__v1__health__descriptor,
+    &lotcast__v1__auth__descriptor,           &lotcast__v1__meta_auth__descriptor,
+    &lotcast__v1__access_control__descriptor, &lotcast__v1__onboarding__descriptor,
+    &lotcast__v1__dashboard__descriptor,      &lotcast__v1__health__descriptor,
     &lotcast__v1__store__descriptor,
 };
 

@@ -38,7 +38,8 @@ struct rpc_principal {
 /* How much a listening socket's peers are trusted. */
 enum rpc_trust {
     RPC_TRUST_ROLE,     /* our own facade or logic: identity comes from the session alone */
-    RPC_TRUST_OPERATOR, /* the open door: a peer with our uid, or a known certificate, is the operator */
+    RPC_TRUST_OPERATOR, /* the open door: a peer with our uid, or a known certificate, is the
+                           operator */
 };
 
 /* What a handler returns when it will call rpc_server_call_finish later, from any thread. */
@@ -60,9 +61,11 @@ struct rpc_service {
 };
 
 struct rpc_server_interceptor {
-    /* Before the handler, on its thread; in order. Not RPC_OK: the call ends with `status`. May be NULL. */
+    /* Before the handler, on its thread; in order. Not RPC_OK: the call ends with `status`. May be
+     * NULL. */
     enum rpc_code (*before)(void *self, struct rpc_server_call *call, struct rpc_status *status);
-    /* After the answer was decided; in reverse; may run on any thread; must not block. May be NULL. */
+    /* After the answer was decided; in reverse; may run on any thread; must not block. May be NULL.
+     */
     void (*after)(void *self, struct rpc_server_call *call, const struct rpc_status *status);
     void *self;
 };
@@ -88,16 +91,17 @@ enum rpc_code rpc_server_create(const struct rpc_server_options *options,
     __attribute__((warn_unused_result));
 
 /*
- * Listens at a req+ipc:// or req+tcp:// URL (NNG REP with contexts). A stale ipc socket is removed first;
- * the new one is 0600. RPC_FAILED_PRECONDITION if the path is too long, the address is taken, or
- * a TCP address beyond loopback is asked for without TLS. May be called more than once.
+ * Listens at a req+ipc:// or req+tcp:// URL (NNG REP with contexts). A stale ipc socket is removed
+ * first; the new one is 0600. RPC_FAILED_PRECONDITION if the path is too long, the address is
+ * taken, or a TCP address beyond loopback is asked for without TLS. May be called more than once.
  */
 enum rpc_code rpc_server_listen(struct rpc_server *server, const char *url, enum rpc_trust trust,
                                 struct rpc_status *status) __attribute__((warn_unused_result));
 
 /* Marks health NOT_SERVING, stops taking calls, waits at most `timeout_ms` for those under way. */
 void rpc_server_drain(struct rpc_server *server, int64_t timeout_ms);
-/* Drains for no time, ends all threads and frees. No direct: channel to it may be open. Takes NULL. */
+/* Drains for no time, ends all threads and frees. No direct: channel to it may be open. Takes NULL.
+ */
 void rpc_server_destroy(struct rpc_server *server);
 
 /* --- for handlers and interceptors; valid while they hold the call --- */

@@ -1,6 +1,6 @@
 /*
- * The outcome of a call. A function that can fail returns the code (RPC_OK is 0) and, if it is given
- * a status object (its last argument), fills in the detail. A status is a plain value.
+ * The outcome of a call. A function that can fail returns the code (RPC_OK is 0) and, if it is
+ * given a status object (its last argument), fills in the detail. A status is a plain value.
  */
 #ifndef RPC_STATUS_H
 #define RPC_STATUS_H
@@ -40,9 +40,9 @@ enum rpc_code {
 
 struct rpc_status {
     enum rpc_code code;
-    Lotcast__V1__Reason reason; /* REASON_UNSPECIFIED: a plain code */
-    uint32_t retry_after_ms;    /* 0: none */
-    int64_t position;           /* byte offset in a JSON text; -1: none */
+    Lotcast__V1__Reason reason;             /* REASON_UNSPECIFIED: a plain code */
+    uint32_t retry_after_ms;                /* 0: none */
+    int64_t position;                       /* byte offset in a JSON text; -1: none */
     char message[RPC_STATUS_MESSAGE_BYTES]; /* safe to show to people */
     char field[RPC_STATUS_FIELD_BYTES];
     char upstream[RPC_STATUS_UPSTREAM_BYTES];
@@ -72,7 +72,8 @@ void rpc_status_clear(struct rpc_status *status);
 /* A plain code with a formatted message; returns the code. */
 enum rpc_code rpc_status_set(struct rpc_status *status, enum rpc_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* A reason with its code and message from the table, and the wrong field's path (NULL: none); returns the code. */
+/* A reason with its code and message from the table, and the wrong field's path (NULL: none);
+ * returns the code. */
 enum rpc_code rpc_status_fail(struct rpc_status *status, Lotcast__V1__Reason reason,
                               const char *field);
 /* The same with a message of its own, for people. */
@@ -82,7 +83,8 @@ enum rpc_code rpc_status_fail_message(struct rpc_status *status, Lotcast__V1__Re
 /* UPSTREAM_ERROR with details.upstream: meta, stripe or website. */
 enum rpc_code rpc_status_fail_upstream(struct rpc_status *status, const char *upstream);
 
-/* The wire form, for a header: allocated in `arena`, texts borrowed from `status`. NULL on exhaustion. */
+/* The wire form, for a header: allocated in `arena`, texts borrowed from `status`. NULL on
+ * exhaustion. */
 Lotcast__V1__Status *rpc_status_to_message(const struct rpc_status *status, struct arena *arena);
 /* The reverse; NULL means OK. A code that is not known becomes RPC_UNKNOWN. */
 void rpc_status_from_message(struct rpc_status *status, const Lotcast__V1__Status *message);

@@ -3,7 +3,8 @@
  * protobuf message; its table, key and indexes come from the registry.
  *
  * All functions block until the answer or the context's deadline; results live in the context's
- * arena. Common errors: RPC_UNAVAILABLE, RPC_DEADLINE_EXCEEDED, RPC_RESOURCE_EXHAUSTED, RPC_CANCELLED.
+ * arena. Common errors: RPC_UNAVAILABLE, RPC_DEADLINE_EXCEEDED, RPC_RESOURCE_EXHAUSTED,
+ * RPC_CANCELLED.
  */
 #ifndef STORE_CLIENT_H
 #define STORE_CLIENT_H
@@ -19,7 +20,8 @@
 struct store_client;
 
 /* Borrows channel and registry for its life. Any thread may use it. NULL when out of memory. */
-struct store_client *store_client_create(struct rpc_channel *channel, const struct registry *registry);
+struct store_client *store_client_create(struct rpc_channel *channel,
+                                         const struct registry *registry);
 void store_client_destroy(struct store_client *client);
 
 /* A key's values in the order of its fields. Plain value; texts and bytes are borrowed. */
@@ -48,9 +50,9 @@ static inline struct store_key_part store_data(const void *data, size_t len)
 }
 
 /* store_key(store_number(12), store_text("x")) */
-#define store_key(...)                                                                             \
-    ((struct store_key){sizeof((struct store_key_part[]){__VA_ARGS__}) /                           \
-                            sizeof(struct store_key_part),                                         \
+#define store_key(...)                                                   \
+    ((struct store_key){sizeof((struct store_key_part[]){__VA_ARGS__}) / \
+                            sizeof(struct store_key_part),               \
                         {__VA_ARGS__}})
 
 /* --- reading: a batch in one snapshot --- */
@@ -60,15 +62,15 @@ struct store_read_op {
     /* what is asked */
     const ProtobufCMessageDescriptor *record; /* its type */
     const char *index;                        /* NULL: the primary key */
-    struct store_key key;   /* get: all parts; range: the first ones (possibly none) */
+    struct store_key key; /* get: all parts; range: the first ones (possibly none) */
     bool is_range;
-    bool reverse;           /* range: from its end */
-    uint32_t limit;         /* range: rows at most; 0: as many as fit into an answer */
+    bool reverse;              /* range: from its end */
+    uint32_t limit;            /* range: rows at most; 0: as many as fit into an answer */
     bool has_lower, has_upper; /* range: inclusive bounds of the part behind `key` */
     struct store_key_part lower, upper;
-    struct span cursor;     /* range: go on behind an earlier ret_cursor */
-    bool count_only;        /* range: only ret_count */
-    const char *counter;    /* instead of a record: a counter's value in ret_count */
+    struct span cursor;  /* range: go on behind an earlier ret_cursor */
+    bool count_only;     /* range: only ret_count */
+    const char *counter; /* instead of a record: a counter's value in ret_count */
     /* what came back */
     size_t ret_row_count;
     ProtobufCMessage **ret_rows; /* unpacked records */

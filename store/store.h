@@ -16,8 +16,9 @@ struct store_options {
 };
 
 /*
- * Opens the records in `directory` and starts the writer. RPC_FAILED_PRECONDITION with a message for
- * people: another process has it open, an incompatible change of a table, no permission, a broken file.
+ * Opens the records in `directory` and starts the writer. RPC_FAILED_PRECONDITION with a message
+ * for people: another process has it open, an incompatible change of a table, no permission, a
+ * broken file.
  */
 enum rpc_code store_open(const struct store_options *options, struct store **ret_store,
                          struct rpc_status *status) __attribute__((warn_unused_result));

@@ -1,7 +1,7 @@
 /*
- * URLs of websites: the one parser that checks them and that requests are made from, so that a check
- * and a connection can never see two different hosts. RFC 3986 over libcurl's URL API, with what
- * WHATWG browsers would read otherwise refused.
+ * URLs of websites: the one parser that checks them and that requests are made from, so that a
+ * check and a connection can never see two different hosts. RFC 3986 over libcurl's URL API, with
+ * what WHATWG browsers would read otherwise refused.
  */
 #ifndef CLIENTS_HTTP_URL_H
 #define CLIENTS_HTTP_URL_H
@@ -22,9 +22,9 @@ struct url {
 };
 
 /*
- * Parses an absolute http or https URL into `arena`. False for anything else: another scheme, userinfo, a
- * backslash, a control character, a space, full-width digits, a host in decimal, octal or hex
- * shorthand (http://2130706433, 0x7f.1), an empty host, more than URL_BYTES_MAX.
+ * Parses an absolute http or https URL into `arena`. False for anything else: another scheme,
+ * userinfo, a backslash, a control character, a space, full-width digits, a host in decimal, octal
+ * or hex shorthand (http://2130706433, 0x7f.1), an empty host, more than URL_BYTES_MAX.
  */
 bool url_parse(struct span text, struct arena *arena, struct url *ret_url);
 /* Resolves a reference (RFC 3986, 5.2) against `base`, then as url_parse. */

@@ -1,6 +1,6 @@
 /*
- * Meta's Graph API (v24.0 by default): one function a call. Blocking; any thread. Results live in the
- * context's arena. The token goes into the Authorization header and appsecret_proof into the
+ * Meta's Graph API (v24.0 by default): one function a call. Blocking; any thread. Results live in
+ * the context's arena. The token goes into the Authorization header and appsecret_proof into the
  * parameters; neither is ever logged, nor is a paging URL.
  *
  * Errors, besides deadline and cancellation: a status whose `upstream` is "meta" and whose code is
@@ -9,9 +9,9 @@
  *   RPC_INVALID_ARGUMENT     100: Meta refuses the values
  *   RPC_NOT_FOUND            100 with subcode 33
  *   RPC_RESOURCE_EXHAUSTED   throttled; retry_after_ms from the usage headers
- *   RPC_UNAVAILABLE          everything that may pass: 1, 2, is_transient, 5xx, no connection. A create
- *                            that ends so has an unknown outcome: look it up before repeating it.
- * Except for RPC_UNAUTHENTICATED the reason is UPSTREAM_ERROR. Meta's own text is not in the message.
+ *   RPC_UNAVAILABLE          everything that may pass: 1, 2, is_transient, 5xx, no connection. A
+ * create that ends so has an unknown outcome: look it up before repeating it. Except for
+ * RPC_UNAUTHENTICATED the reason is UPSTREAM_ERROR. Meta's own text is not in the message.
  */
 #ifndef CLIENTS_META_META_H
 #define CLIENTS_META_META_H
@@ -27,9 +27,9 @@ struct meta_client;
 
 struct meta_options {
     struct http_client *http;
-    const char *graph_url;  /* without a trailing slash */
+    const char *graph_url; /* without a trailing slash */
     const char *dialog_url;
-    const char *version;    /* v24.0 */
+    const char *version; /* v24.0 */
     const char *app_id;
     const char *app_secret;
 };
@@ -58,8 +58,8 @@ enum rpc_code meta_token_extend(struct meta_client *client, struct rpc_context *
                                 struct rpc_status *status) __attribute__((warn_unused_result));
 
 struct meta_token_info {
-    bool valid;        /* is_valid, and issued for our app */
-    bool all_scopes;   /* none of the scopes that we need was declined */
+    bool valid;           /* is_valid, and issued for our app */
+    bool all_scopes;      /* none of the scopes that we need was declined */
     int64_t expires_at_s; /* 0: never or not said */
     const char *user_id;
 };
@@ -92,7 +92,8 @@ enum meta_object {
     META_AD,
 };
 
-/* Looks for an object by its exact name among all of its kind under `parent_id`: its id, or NULL with RPC_OK. */
+/* Looks for an object by its exact name among all of its kind under `parent_id`: its id, or NULL
+ * with RPC_OK. */
 enum rpc_code meta_object_find(struct meta_client *client, struct rpc_context *context,
                                const char *token, enum meta_object kind, const char *parent_id,
                                const char *name, const char **ret_id, struct rpc_status *status)
@@ -101,21 +102,22 @@ enum rpc_code meta_object_find(struct meta_client *client, struct rpc_context *c
 /* Everything that the creates below need; each says what it reads. */
 struct meta_create {
     const char *name;
-    const char *business_id;    /* catalog */
-    bool vehicles;              /* catalog: its vertical */
-    const char *catalog_id;     /* product set, campaign */
-    const char *ad_account_id;  /* campaign and all below it */
-    const char *campaign_id;    /* ad set */
-    const char *product_set_id; /* ad set, creative */
-    int64_t daily_budget;       /* ad set; Meta's minor units of the currency */
+    const char *business_id;                 /* catalog */
+    bool vehicles;                           /* catalog: its vertical */
+    const char *catalog_id;                  /* product set, campaign */
+    const char *ad_account_id;               /* campaign and all below it */
+    const char *campaign_id;                 /* ad set */
+    const char *product_set_id;              /* ad set, creative */
+    int64_t daily_budget;                    /* ad set; Meta's minor units of the currency */
     const Lotcast__V1__Targeting *targeting; /* ad set */
-    const char *page_id;        /* creative */
-    const char *link;           /* creative */
-    const char *message;        /* creative */
-    const char *ad_set_id;      /* ad */
-    const char *creative_id;    /* ad */
+    const char *page_id;                     /* creative */
+    const char *link;                        /* creative */
+    const char *message;                     /* creative */
+    const char *ad_set_id;                   /* ad */
+    const char *creative_id;                 /* ad */
 };
-/* Creates an object, PAUSED where it has a status, and returns its id. Not retried: see RPC_UNAVAILABLE above. */
+/* Creates an object, PAUSED where it has a status, and returns its id. Not retried: see
+ * RPC_UNAVAILABLE above. */
 enum rpc_code meta_object_create(struct meta_client *client, struct rpc_context *context,
                                  const char *token, enum meta_object kind,
                                  const struct meta_create *create, const char **ret_id,
@@ -132,7 +134,8 @@ struct meta_item_error {
     const char *message;
 };
 
-/* Retailer id of an item: its decimal item_id. A vehicle without Meta's required fields goes as a product. */
+/* Retailer id of an item: its decimal item_id. A vehicle without Meta's required fields goes as a
+ * product. */
 enum rpc_code meta_items_submit(struct meta_client *client, struct rpc_context *context,
                                 const char *token, const char *catalog_id,
                                 Lotcast__V1__ItemRecord *const *items, size_t count,
@@ -161,7 +164,8 @@ enum rpc_code meta_insights_daily(struct meta_client *client, struct rpc_context
                                   int32_t last_day, struct meta_insight **ret_days,
                                   size_t *ret_count, struct rpc_status *status)
     __attribute__((warn_unused_result));
-/* The period as a whole, with its own reach; first_day 0: the lifetime. All zero without delivery. */
+/* The period as a whole, with its own reach; first_day 0: the lifetime. All zero without delivery.
+ */
 enum rpc_code meta_insights_total(struct meta_client *client, struct rpc_context *context,
                                   const char *token, const char *campaign_id, int32_t first_day,
                                   int32_t last_day, struct meta_insight *ret_total,

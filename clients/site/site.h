@@ -1,8 +1,8 @@
 /*
  * Reads a website's inventory: robots.txt, sitemaps, pages with JSON-LD, microdata and OpenGraph,
  * pagination. Blocking; runs on the caller's thread and answers with all items at the end.
- * Politeness: at most 4 requests at once to one host, crawl-delay (at most 10 s), conditional requests, a user
- * agent that names the product. Every address is checked.
+ * Politeness: at most 4 requests at once to one host, crawl-delay (at most 10 s), conditional
+ * requests, a user agent that names the product. Every address is checked.
  */
 #ifndef CLIENTS_SITE_SITE_H
 #define CLIENTS_SITE_SITE_H
@@ -18,21 +18,23 @@
 /* A page, decoded, in bytes; what is beyond is not read. */
 #define SITE_PAGE_BYTES_MAX ((size_t)4 * 1024 * 1024)
 
-/* Called on the scanning thread now and then. Returning false stops the scan: it ends with what it has. */
+/* Called on the scanning thread now and then. Returning false stops the scan: it ends with what it
+ * has. */
 typedef bool site_progress(void *arg, int64_t items_found, int64_t pages_fetched);
 
 struct site_scan_options {
     struct http_client *http;
     const struct http_address_policy *policy;
-    const char *url;       /* as url_parse takes it */
+    const char *url; /* as url_parse takes it */
     int64_t items_max;
     site_progress *progress;
     void *progress_arg;
 };
 
 struct site_scan {
-    /* Items in the order in which they were found, merged by identity; without customer_id, item_id,
-       synced_hash. identity, excluded and content_hash are filled in. In the context's arena. */
+    /* Items in the order in which they were found, merged by identity; without customer_id,
+       item_id, synced_hash. identity, excluded and content_hash are filled in. In the context's
+       arena. */
     Lotcast__V1__ItemRecord **items;
     size_t item_count;
     int64_t pages_fetched;
@@ -41,9 +43,9 @@ struct site_scan {
 
 /*
  * Reads the site until it is done, a cap is reached or the context stops. With nothing to show:
- *   INVALID_URL (field "url")  not a URL that a scan takes, or its address or its redirect's is refused
- *   WEBSITE_UNREACHABLE        no DNS answer, no connection, no usable answer for the start page
- *   RPC_DEADLINE_EXCEEDED / RPC_CANCELLED   stopped with nothing found yet (plain codes)
+ *   INVALID_URL (field "url")  not a URL that a scan takes, or its address or its redirect's is
+ * refused WEBSITE_UNREACHABLE        no DNS answer, no connection, no usable answer for the start
+ * page RPC_DEADLINE_EXCEEDED / RPC_CANCELLED   stopped with nothing found yet (plain codes)
  *   RPC_RESOURCE_EXHAUSTED     the arena is full
  * A scan that ends with no item is RPC_OK with item_count 0.
  */
@@ -52,9 +54,9 @@ enum rpc_code site_scan_run(const struct site_scan_options *options, struct rpc_
     __attribute__((warn_unused_result));
 
 /*
- * Checks and completes a URL as a customer enters it: https:// where there is no scheme, a host with a
- * dot unless it is localhost or an address (which the policy must let in). INVALID_URL with field "url". The
- * result is in `arena`. Does no DNS look-up.
+ * Checks and completes a URL as a customer enters it: https:// where there is no scheme, a host
+ * with a dot unless it is localhost or an address (which the policy must let in). INVALID_URL with
+ * field "url". The result is in `arena`. Does no DNS look-up.
  */
 enum rpc_code site_url_check(const char *url, const struct http_address_policy *policy,
                              struct arena *arena, const char **ret_url, struct rpc_status *status)

@@ -33,7 +33,8 @@ void arena_init(struct arena *arena, size_t max_bytes)
     arena->protobuf = (ProtobufCAllocator){protobuf_alloc, protobuf_free, arena};
 }
 
-/* Keeps the newest chunk if `keep_one`, so that a reused arena allocates nothing for a usual call. */
+/* Keeps the newest chunk if `keep_one`, so that a reused arena allocates nothing for a usual call.
+ */
 static void free_chunks(struct arena *arena, bool keep_one)
 {
     struct arena_chunk *chunk = arena->chunks;

@@ -18,9 +18,9 @@
 struct arena_chunk;
 
 struct arena {
-    struct arena_chunk *chunks; /* newest first */
-    size_t used_bytes;          /* handed out, over all chunks */
-    size_t max_bytes;           /* allocations beyond it fail */
+    struct arena_chunk *chunks;  /* newest first */
+    size_t used_bytes;           /* handed out, over all chunks */
+    size_t max_bytes;            /* allocations beyond it fail */
     ProtobufCAllocator protobuf; /* allocates here; its free does nothing */
 };
 

@@ -28,7 +28,8 @@ void buffer_fini(struct buffer *buffer);
 /* Forgets the bytes and a failure; keeps the memory. */
 void buffer_clear(struct buffer *buffer);
 
-/* Makes room for `len` more bytes and returns where they begin (not yet counted in len), or NULL. */
+/* Makes room for `len` more bytes and returns where they begin (not yet counted in len), or NULL.
+ */
 uint8_t *buffer_reserve(struct buffer *buffer, size_t len);
 /* Each returns whether it fitted; on failure nothing of it was appended. */
 bool buffer_append(struct buffer *buffer, const void *data, size_t len);

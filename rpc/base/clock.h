@@ -1,6 +1,6 @@
 /*
- * Time. Two clocks: the wall clock, which can be shifted (LOTCAST_CLOCK) so that a test or a demo is
- * at another date, and the monotonic clock, which measures deadlines and is never shifted.
+ * Time. Two clocks: the wall clock, which can be shifted (LOTCAST_CLOCK) so that a test or a demo
+ * is at another date, and the monotonic clock, which measures deadlines and is never shifted.
  */
 #ifndef RPC_BASE_CLOCK_H
 #define RPC_BASE_CLOCK_H

@@ -17,7 +17,7 @@
 enum form {
     FORM_TEXT,
     FORM_NUMBER,
-    FORM_SWITCH,  /* on, off */
+    FORM_SWITCH, /* on, off */
     FORM_HTTP_URL,
     FORM_CIDRS,
     FORM_HEX_KEY, /* 32 bytes */
@@ -36,34 +36,58 @@ struct variable {
 };
 
 static const struct variable variables[CONFIG_COUNT] = {
-    [CONFIG_LISTEN] = {"LOTCAST_LISTEN", "127.0.0.1:8080", FORM_HOST_PORT, 0, "REST address; port 0 picks a free one"},
-    [CONFIG_PUBLIC_URL] = {"LOTCAST_PUBLIC_URL", "", FORM_HTTP_URL, 0, "what browsers call us; default http://localhost:PORT"},
-    [CONFIG_TRUSTED_PROXIES] = {"LOTCAST_TRUSTED_PROXIES", "", FORM_CIDRS, 0, "CIDRs whose X-Forwarded-For is believed"},
-    [CONFIG_MAX_CONNECTIONS] = {"LOTCAST_MAX_CONNECTIONS", "20000", FORM_NUMBER, CONNECTIONS_MAX, "open connections in all"},
-    [CONFIG_MAX_CONNECTIONS_PER_ADDRESS] = {"LOTCAST_MAX_CONNECTIONS_PER_ADDRESS", "256", FORM_NUMBER, CONNECTIONS_MAX, "open connections of one address; loopback and trusted proxies are exempt"},
-    [CONFIG_HTTP2] = {"LOTCAST_HTTP2", "off", FORM_SWITCH, 0, "on: HTTP/2 too. Put a front proxy before it: this libh2o lacks the reset-flood fixes"},
+    [CONFIG_LISTEN] = {"LOTCAST_LISTEN", "127.0.0.1:8080", FORM_HOST_PORT, 0,
+                       "REST address; port 0 picks a free one"},
+    [CONFIG_PUBLIC_URL] = {"LOTCAST_PUBLIC_URL", "", FORM_HTTP_URL, 0,
+                           "what browsers call us; default http://localhost:PORT"},
+    [CONFIG_TRUSTED_PROXIES] = {"LOTCAST_TRUSTED_PROXIES", "", FORM_CIDRS, 0,
+                                "CIDRs whose X-Forwarded-For is believed"},
+    [CONFIG_MAX_CONNECTIONS] = {"LOTCAST_MAX_CONNECTIONS", "20000", FORM_NUMBER, CONNECTIONS_MAX,
+                                "open connections in all"},
+    [CONFIG_MAX_CONNECTIONS_PER_ADDRESS] =
+        {"LOTCAST_MAX_CONNECTIONS_PER_ADDRESS", "256", FORM_NUMBER, CONNECTIONS_MAX,
+         "open connections of one address; loopback and trusted proxies are exempt"},
+    [CONFIG_HTTP2] =
+        {"LOTCAST_HTTP2", "off", FORM_SWITCH, 0,
+         "on: HTTP/2 too. Put a front proxy before it: this libh2o lacks the reset-flood fixes"},
     [CONFIG_DATA_DIR] = {"LOTCAST_DATA_DIR", "./data", FORM_TEXT, 0, "where everything is kept"},
-    [CONFIG_RPC] = {"LOTCAST_RPC", "", FORM_TEXT, 0, "the open door for tools; default req+ipc://DATA_DIR/rpc.sock"},
-    [CONFIG_STORE_URL] = {"LOTCAST_STORE_URL", "", FORM_TEXT, 0, "where the store listens; default an ipc socket in DATA_DIR"},
-    [CONFIG_LOGIC_URL] = {"LOTCAST_LOGIC_URL", "", FORM_TEXT, 0, "where the logic listens; default an ipc socket in DATA_DIR"},
+    [CONFIG_RPC] = {"LOTCAST_RPC", "", FORM_TEXT, 0,
+                    "the open door for tools; default req+ipc://DATA_DIR/rpc.sock"},
+    [CONFIG_STORE_URL] = {"LOTCAST_STORE_URL", "", FORM_TEXT, 0,
+                          "where the store listens; default an ipc socket in DATA_DIR"},
+    [CONFIG_LOGIC_URL] = {"LOTCAST_LOGIC_URL", "", FORM_TEXT, 0,
+                          "where the logic listens; default an ipc socket in DATA_DIR"},
     [CONFIG_TLS_CA] = {"LOTCAST_TLS_CA", "", FORM_TEXT, 0, "PEM file, for tls+tcp between roles"},
     [CONFIG_TLS_CERT] = {"LOTCAST_TLS_CERT", "", FORM_TEXT, 0, "PEM file"},
     [CONFIG_TLS_KEY] = {"LOTCAST_TLS_KEY", "", FORM_TEXT, 0, "PEM file"},
-    [CONFIG_META_GRAPH_URL] = {"LOTCAST_META_GRAPH_URL", "https://graph.facebook.com", FORM_HTTP_URL, 0, "Meta's Graph API"},
-    [CONFIG_META_DIALOG_URL] = {"LOTCAST_META_DIALOG_URL", "https://www.facebook.com", FORM_HTTP_URL, 0, "Meta's log-in dialog"},
-    [CONFIG_META_API_VERSION] = {"LOTCAST_META_API_VERSION", "v24.0", FORM_TEXT, 0, "version of the Graph API"},
-    [CONFIG_META_APP_ID] = {"LOTCAST_META_APP_ID", "", FORM_TEXT, 0, "our app; connecting answers UNAVAILABLE without it"},
+    [CONFIG_META_GRAPH_URL] = {"LOTCAST_META_GRAPH_URL", "https://graph.facebook.com",
+                               FORM_HTTP_URL, 0, "Meta's Graph API"},
+    [CONFIG_META_DIALOG_URL] = {"LOTCAST_META_DIALOG_URL", "https://www.facebook.com",
+                                FORM_HTTP_URL, 0, "Meta's log-in dialog"},
+    [CONFIG_META_API_VERSION] = {"LOTCAST_META_API_VERSION", "v24.0", FORM_TEXT, 0,
+                                 "version of the Graph API"},
+    [CONFIG_META_APP_ID] = {"LOTCAST_META_APP_ID", "", FORM_TEXT, 0,
+                            "our app; connecting answers UNAVAILABLE without it"},
     [CONFIG_META_APP_SECRET] = {"LOTCAST_META_APP_SECRET", "", FORM_TEXT, 0, "our app's secret"},
-    [CONFIG_STRIPE_API_URL] = {"LOTCAST_STRIPE_API_URL", "https://api.stripe.com", FORM_HTTP_URL, 0, "Stripe's API"},
-    [CONFIG_STRIPE_SECRET_KEY] = {"LOTCAST_STRIPE_SECRET_KEY", "", FORM_TEXT, 0, "Stripe's secret key"},
-    [CONFIG_STRIPE_WEBHOOK_SECRET] = {"LOTCAST_STRIPE_WEBHOOK_SECRET", "", FORM_TEXT, 0, "Stripe's webhook secret"},
-    [CONFIG_SECRET_KEY] = {"LOTCAST_SECRET_KEY", "", FORM_HEX_KEY, 0, "32 bytes in hex that tokens are sealed with; made at the first start"},
-    [CONFIG_SCAN_ALLOW] = {"LOTCAST_SCAN_ALLOW", "", FORM_CIDRS, 0, "CIDRs that a scan may also reach (for development)"},
-    [CONFIG_SCAN_MAX_ITEMS] = {"LOTCAST_SCAN_MAX_ITEMS", "100000", FORM_NUMBER, SCAN_ITEMS_MAX, "items of one inventory"},
-    [CONFIG_SIGNUP_CREDITS] = {"LOTCAST_SIGNUP_CREDITS", "500", FORM_NUMBER, SIGNUP_CREDITS_MAX, "welcome credits"},
-    [CONFIG_CREDIT_RATES] = {"LOTCAST_CREDIT_RATES", "USD:20", FORM_RATES, 0, "credits for one unit of a currency: USD:20,EUR:22"},
+    [CONFIG_STRIPE_API_URL] = {"LOTCAST_STRIPE_API_URL", "https://api.stripe.com", FORM_HTTP_URL, 0,
+                               "Stripe's API"},
+    [CONFIG_STRIPE_SECRET_KEY] = {"LOTCAST_STRIPE_SECRET_KEY", "", FORM_TEXT, 0,
+                                  "Stripe's secret key"},
+    [CONFIG_STRIPE_WEBHOOK_SECRET] = {"LOTCAST_STRIPE_WEBHOOK_SECRET", "", FORM_TEXT, 0,
+                                      "Stripe's webhook secret"},
+    [CONFIG_SECRET_KEY] = {"LOTCAST_SECRET_KEY", "", FORM_HEX_KEY, 0,
+                           "32 bytes in hex that tokens are sealed with; made at the first start"},
+    [CONFIG_SCAN_ALLOW] = {"LOTCAST_SCAN_ALLOW", "", FORM_CIDRS, 0,
+                           "CIDRs that a scan may also reach (for development)"},
+    [CONFIG_SCAN_MAX_ITEMS] = {"LOTCAST_SCAN_MAX_ITEMS", "100000", FORM_NUMBER, SCAN_ITEMS_MAX,
+                               "items of one inventory"},
+    [CONFIG_SIGNUP_CREDITS] = {"LOTCAST_SIGNUP_CREDITS", "500", FORM_NUMBER, SIGNUP_CREDITS_MAX,
+                               "welcome credits"},
+    [CONFIG_CREDIT_RATES] = {"LOTCAST_CREDIT_RATES", "USD:20", FORM_RATES, 0,
+                             "credits for one unit of a currency: USD:20,EUR:22"},
     [CONFIG_LOG_LEVEL] = {"LOTCAST_LOG_LEVEL", "info", FORM_LEVEL, 0, "debug, info, warn or error"},
-    [CONFIG_CLOCK] = {"LOTCAST_CLOCK", "", FORM_TIME, 0, "the time at which the clock starts (for tests and demos)"},
+    [CONFIG_CLOCK] = {"LOTCAST_CLOCK", "", FORM_TIME, 0,
+                      "the time at which the clock starts (for tests and demos)"},
 };
 
 /* An optional sign is not taken: no variable is negative. */
@@ -228,7 +252,8 @@ static bool read_flags(struct config *config, int *argc, char **argv, char *erro
     return true;
 }
 
-bool config_init(struct config *config, int *argc, char **argv, char error[static CONFIG_ERROR_BYTES])
+bool config_init(struct config *config, int *argc, char **argv,
+                 char error[static CONFIG_ERROR_BYTES])
 {
     *config = (struct config){0};
     for (int key = 0; key < CONFIG_COUNT; key++) {

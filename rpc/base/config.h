@@ -56,8 +56,8 @@ struct config {
  * removed from argv; other arguments stay. Each value's form is checked. On a bad one writes one
  * line that names it into `error` and returns false; `config` then needs no fini.
  */
-bool config_init(struct config *config, int *argc, char **argv, char error[static CONFIG_ERROR_BYTES])
-    __attribute__((warn_unused_result));
+bool config_init(struct config *config, int *argc, char **argv,
+                 char error[static CONFIG_ERROR_BYTES]) __attribute__((warn_unused_result));
 void config_fini(struct config *config);
 
 /* The text of a value; lives as long as the config. "" where there is none. */
@@ -77,7 +77,8 @@ struct config_cidr {
     uint8_t address[16];
     int prefix_bits; /* 0 to 128 */
 };
-/* Parses a comma list into `cidrs`; false on a bad one or more than `max`. An address is a /32 or /128. */
+/* Parses a comma list into `cidrs`; false on a bad one or more than `max`. An address is a /32 or
+ * /128. */
 bool config_parse_cidrs(const char *text, struct config_cidr *cidrs, size_t max, size_t *ret_count);
 bool config_cidr_contains(const struct config_cidr *cidr, const uint8_t address[static 16]);
 /* Most CIDRs in one list. */

@@ -104,8 +104,7 @@ static void put_field(struct line *line, const struct log_field *field)
         put_string(line, field->text == NULL ? "" : field->text);
         break;
     case LOG_FIELD_NUMBER:
-        (void)put(line, number,
-                  (size_t)snprintf(number, sizeof number, "%" PRId64, field->number));
+        (void)put(line, number, (size_t)snprintf(number, sizeof number, "%" PRId64, field->number));
         break;
     case LOG_FIELD_BOOL:
         if (field->number)
@@ -125,9 +124,10 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     char time[CLOCK_RFC3339_BYTES];
     int64_t now_ms = clock_now_ms();
     clock_format_rfc3339(now_ms, time);
-    int len = snprintf(line.text, sizeof line.text,
-                       "{\"time\":\"%.19s.%03dZ\",\"level\":\"%s\",\"process\":\"%s\",\"event\":", time,
-                       (int)(now_ms % 1000), level_names[level], process_name);
+    int len =
+        snprintf(line.text, sizeof line.text,
+                 "{\"time\":\"%.19s.%03dZ\",\"level\":\"%s\",\"process\":\"%s\",\"event\":", time,
+                 (int)(now_ms % 1000), level_names[level], process_name);
     line.len = (size_t)len;
     put_string(&line, event);
     for (size_t i = 0; i < count; i++)

@@ -1,7 +1,7 @@
 /*
  * JSON log lines on standard error, one event a line, written with one write(2) so that lines of
- * several processes do not mix. Never give it a secret, a token, a cookie, a password or an e-mail's
- * body; a URL only without its query.
+ * several processes do not mix. Never give it a secret, a token, a cookie, a password or an
+ * e-mail's body; a URL only without its query.
  */
 #ifndef RPC_BASE_LOG_H
 #define RPC_BASE_LOG_H
@@ -49,8 +49,8 @@ void log_write(enum log_level level, const char *event, const struct log_field *
                size_t count);
 
 /* log_event(LOG_LEVEL_INFO, "started", log_number("port", 8080)); with at least one field. */
-#define log_event(level, event, ...)                                                               \
-    log_write((level), (event), (const struct log_field[]){__VA_ARGS__},                           \
+#define log_event(level, event, ...)                                     \
+    log_write((level), (event), (const struct log_field[]){__VA_ARGS__}, \
               sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))
 
 #endif

@@ -32,11 +32,21 @@ struct metric {
     bool registered;
 };
 
-#define METRIC_COUNTER(name_, help_) {.name = name_, .help = help_, .labels = "", .kind = METRIC_KIND_COUNTER}
-#define METRIC_GAUGE(name_, help_) {.name = name_, .help = help_, .labels = "", .kind = METRIC_KIND_GAUGE}
-#define METRIC_HISTOGRAM(name_, help_) {.name = name_, .help = help_, .labels = "", .kind = METRIC_KIND_HISTOGRAM}
+#define METRIC_COUNTER(name_, help_)                                            \
+    {                                                                           \
+        .name = name_, .help = help_, .labels = "", .kind = METRIC_KIND_COUNTER \
+    }
+#define METRIC_GAUGE(name_, help_)                                            \
+    {                                                                         \
+        .name = name_, .help = help_, .labels = "", .kind = METRIC_KIND_GAUGE \
+    }
+#define METRIC_HISTOGRAM(name_, help_)                                            \
+    {                                                                             \
+        .name = name_, .help = help_, .labels = "", .kind = METRIC_KIND_HISTOGRAM \
+    }
 
-/* Adds the metric to what is printed, once however often it is called. The metric must outlive the process's use of metrics_print. Any thread. */
+/* Adds the metric to what is printed, once however often it is called. The metric must outlive the
+ * process's use of metrics_print. Any thread. */
 void metrics_register(struct metric *metric);
 /* Counts, or moves a gauge. */
 void metric_add(struct metric *metric, int64_t delta);

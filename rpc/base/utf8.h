@@ -11,7 +11,8 @@
 /* Bytes of the well-formed sequence at the front of `text` (1 to 4), or 0 if there is none. */
 size_t utf8_sequence_length(const char *text, size_t len);
 
-/* Whether all of `text` is well formed; else `ret_position` (unless NULL) is the first bad byte's offset. */
+/* Whether all of `text` is well formed; else `ret_position` (unless NULL) is the first bad byte's
+ * offset. */
 bool utf8_valid(const char *text, size_t len, size_t *ret_position);
 
 /* Writes the code point (a scalar value) as 1 to 4 bytes and returns how many. */

@@ -17,7 +17,8 @@ struct services {
     size_t rpc_count;
 };
 
-/* Handlers, in the order of their service's methods in the .proto; `self` is the struct services. */
+/* Handlers, in the order of their service's methods in the .proto; `self` is the struct services.
+ */
 extern rpc_handler *const auth_handlers[];
 extern rpc_handler *const meta_auth_handlers[];
 extern rpc_handler *const access_control_handlers[];

@@ -1,6 +1,7 @@
 /*
  * The ledger: double entry, append-only, in centi-credits. A posting moves an amount between a
- * customer's account and one of ours; its reference is unique, so that repeating it changes nothing.
+ * customer's account and one of ours; its reference is unique, so that repeating it changes
+ * nothing.
  */
 #ifndef RPC_SERVICES_LEDGER_H
 #define RPC_SERVICES_LEDGER_H
@@ -16,9 +17,10 @@ struct ledger_posting {
 };
 
 /*
- * Reads the customer's balance and adds the ops of these postings to `commit`: both legs of each, the
- * reference, the balance and our account's counter. If a reference exists already or the balance changed in between,
- * the commit fails with RPC_ABORTED: read again and decide anew. `ret_balance_centi` (may be NULL) is the balance afterwards.
+ * Reads the customer's balance and adds the ops of these postings to `commit`: both legs of each,
+ * the reference, the balance and our account's counter. If a reference exists already or the
+ * balance changed in between, the commit fails with RPC_ABORTED: read again and decide anew.
+ * `ret_balance_centi` (may be NULL) is the balance afterwards.
  */
 enum rpc_code ledger_append(struct services *services, struct rpc_context *context,
                             struct store_commit *commit, int64_t customer_id,

@@ -1,6 +1,6 @@
 /*
- * Sealing tokens at rest: XSalsa20-Poly1305 (libsodium's secretbox) under LOTCAST_SECRET_KEY, with a
- * random nonce before the box.
+ * Sealing tokens at rest: XSalsa20-Poly1305 (libsodium's secretbox) under LOTCAST_SECRET_KEY, with
+ * a random nonce before the box.
  */
 #ifndef RPC_SERVICES_SECRET_H
 #define RPC_SERVICES_SECRET_H

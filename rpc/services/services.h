@@ -26,11 +26,13 @@ struct services_options {
     const char *credit_rates; /* USD:20,EUR:22 */
     int64_t signup_credits;
     int64_t scan_items_max;
-    bool loopback_exempt; /* log-in and sign-up of loopback addresses are not throttled (no trusted proxy is set) */
+    bool loopback_exempt; /* log-in and sign-up of loopback addresses are not throttled (no trusted
+                             proxy is set) */
 };
 
-enum rpc_code services_create(const struct services_options *options, struct services **ret_services,
-                              struct rpc_status *status) __attribute__((warn_unused_result));
+enum rpc_code services_create(const struct services_options *options,
+                              struct services **ret_services, struct rpc_status *status)
+    __attribute__((warn_unused_result));
 /* For rpc_server_create; live as long as the services. */
 const struct rpc_service *services_rpc(const struct services *services, size_t *ret_count);
 /* The auth interceptor: to come behind the trace interceptor. */
@@ -38,8 +40,8 @@ struct rpc_server_interceptor services_interceptor_auth(struct services *service
 /* Starts the job runner's threads. Call once the server listens. */
 enum rpc_code services_jobs_start(struct services *services, struct rpc_status *status)
     __attribute__((warn_unused_result));
-/* Gives running job steps up (their leases are released, they go on at the next start), ends deferred
- * calls with UNAVAILABLE, joins the threads; at most `timeout_ms`. */
+/* Gives running job steps up (their leases are released, they go on at the next start), ends
+ * deferred calls with UNAVAILABLE, joins the threads; at most `timeout_ms`. */
 void services_jobs_stop(struct services *services, int64_t timeout_ms);
 /* After services_jobs_stop and with no server serving them any more. Takes NULL. */
 void services_destroy(struct services *services);

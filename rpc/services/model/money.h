@@ -1,6 +1,6 @@
 /*
- * Money and credits: integers only. Money is minor units, which here are always hundredths, whatever
- * the currency; credits are centi-credits. Pure functions.
+ * Money and credits: integers only. Money is minor units, which here are always hundredths,
+ * whatever the currency; credits are centi-credits. Pure functions.
  */
 #ifndef RPC_SERVICES_MODEL_MONEY_H
 #define RPC_SERVICES_MODEL_MONEY_H
@@ -21,7 +21,8 @@ struct money_rates {
     size_t count;
 };
 
-/* Parses LOTCAST_CREDIT_RATES ("USD:20,EUR:22"). False if malformed, twice the same, or too many. */
+/* Parses LOTCAST_CREDIT_RATES ("USD:20,EUR:22"). False if malformed, twice the same, or too many.
+ */
 bool money_rates_parse(const char *text, struct money_rates *ret_rates);
 /* Credits for one major unit, or 0 for a currency without a rate. */
 int64_t money_rate(const struct money_rates *rates, const char *currency);

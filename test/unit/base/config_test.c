@@ -24,7 +24,8 @@ static void takes_defaults_then_environment_then_flags(void **state)
     char error[CONFIG_ERROR_BYTES];
     assert_int_equal(setenv("LOTCAST_SIGNUP_CREDITS", "7", 1), 0);
     assert_int_equal(setenv("LOTCAST_SCAN_MAX_ITEMS", "9", 1), 0);
-    const char *argv[] = {"lotcast", "serve", "--scan-max-items", "11", "--http2=on", "--one-process"};
+    const char *argv[] = {"lotcast", "serve",      "--scan-max-items",
+                          "11",      "--http2=on", "--one-process"};
     char *rest[8];
     for (int i = 0; i < 6; i++)
         rest[i] = (char *)(uintptr_t)argv[i];
@@ -85,7 +86,8 @@ static void cidrs_contain_what_they_say(void **state)
     (void)state;
     struct config_cidr cidrs[CONFIG_CIDRS_MAX];
     size_t count;
-    assert_true(config_parse_cidrs("127.0.0.0/8,2001:db8::/33,10.1.2.3", cidrs, CONFIG_CIDRS_MAX, &count));
+    assert_true(
+        config_parse_cidrs("127.0.0.0/8,2001:db8::/33,10.1.2.3", cidrs, CONFIG_CIDRS_MAX, &count));
     assert_int_equal(count, 3);
     uint8_t v4[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 9, 9, 9};
     assert_true(config_cidr_contains(&cidrs[0], v4));
