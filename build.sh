@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# Lotcast's one entry. On a fresh Debian 12 as root, `./build.sh run` and `./build.sh test` do
+# everything, installation of packages included. `./build.sh help` lists the commands.
+set -euo pipefail
+cd "$(dirname "$0")"
+root=$PWD
+
+packages_build=(gcc libc6-dev ninja-build meson pkg-config python3 protobuf-compiler libprotobuf-dev
+    protobuf-c-compiler libprotobuf-c-dev libnng-dev libh2o-evloop-dev libssl-dev liblmdb-dev
+    libyajl-dev libcurl4-openssl-dev libsodium-dev libxml2-dev zlib1g-dev tzdata ca-certificates)
+# The tests, the sandbox and the first look.
+packages_test=(libcmocka-dev libmicrohttpd-dev curl clang-format-14)
+packages_fuzz=(clang-14 libclang-rt-14-dev)
+
+usage() {
+    cat <<'TEXT'
+./build.sh [build]        builds into build/ (build/bin/lotcast, lotctl, sandbox)
+./build.sh run            builds and starts everything with a demo customer, for a first look
+./build.sh test [NAME …]  builds and runs every test (or those whose names match)
+./build.sh bench          measures, all in one run
+./build.sh fuzz [SECONDS] fuzzes each target for so long (30)
+./build.sh format         lays the code out as .clang-format says
+./build.sh deps           installs the packages that are missing
+./build.sh clean          removes build/
+TEXT
+}
+
+# Installs those of the packages named that are not there.
+install_packages() {
+    local missing=() name
+    for name in "$@"; do
+        dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$name")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    local sudo=()
+    [ "$(id -u)" -eq 0 ] || sudo=(sudo)
+    echo "installing: ${missing[*]}"
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+deps() {
+    install_packages "${packages_build[@]}" "${packages_test[@]}"
+}
+
+# configure NAME [MESON OPTION …]: a build directory build/NAME.
+configure() {
+    local name=$1
+    shift
+    [ -f "build/$name/build.ninja" ] || meson setup "build/$name" "$@" >"build/$name.log" 2>&1 || {
+        cat "build/$name.log"
+        return 1
+    }
+}
+
+# compile NAME: quiet unless something is wrong.
+compile() {
+    ninja -C "build/$1" >"build/$1.compile.log" 2>&1 || {
+        grep -vE '^\[[0-9]+/[0-9]+\]' "build/$1.compile.log" | head -100
+        return 1
+    }
+}
+
+build() {
+    deps
+    mkdir -p build/bin
+    configure release --buildtype=debugoptimized
+    compile release
+    ln -sfn ../release/rpc/cmd/lotcast build/bin/lotcast
+    ln -sfn ../release/clients/lotctl/lotctl build/bin/lotctl
+    ln -sfn ../release/test/sandbox/sandbox build/bin/sandbox
+}
+
+# run_suite BUILD LABEL [MESON TEST ARGUMENT …]: adds to build/results.
+run_suite() {
+    local name=$1 label=$2
+    shift 2
+    echo "== $label"
+    # The verdict is read from the log: a test that failed is counted there.
+    meson test -C "build/$name" --no-rebuild --print-errorlogs "$@" >"build/$name.test.log" 2>&1 || :
+    python3 test/support/summary.py "build/$name/meson-logs/testlog.json" "$label" >>build/results
+    grep -E '^ *[0-9]+/[0-9]+ |^(not ok|# )|ERROR|error:' "build/$name.test.log" | grep -vE ' OK +[0-9.]+s' | head -60 || :
+}
+
+run_tests() {
+    build
+    : >build/results
+    configure asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
+    compile asan
+    configure tsan --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
+    compile tsan
+    export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:abort_on_error=0
+    export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+    export TSAN_OPTIONS=halt_on_error=1:suppressions=$root/test/support/tsan.supp
+    run_suite release "release" "$@"
+    run_suite asan "AddressSanitizer and UBSan" --no-suite e2e --no-suite style "$@"
+    run_suite tsan "ThreadSanitizer" --suite threads "$@"
+    python3 test/support/summary.py --total build/results
+}
+
+bench() {
+    build
+    local program
+    for program in build/release/test/bench/bench_*; do
+        [ -x "$program" ] && [ -f "$program" ] || continue
+        LOTCAST_BIN=$root/build/bin "$program"
+    done
+}
+
+fuzz() {
+    local seconds=${1:-30} target name
+    install_packages "${packages_build[@]}" "${packages_test[@]}" "${packages_fuzz[@]}"
+    mkdir -p build
+    CC=clang-14 configure fuzz --buildtype=debugoptimized -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+    compile fuzz
+    for target in build/fuzz/test/fuzz/fuzz_*; do
+        [ -x "$target" ] && [ -f "$target" ] || continue
+        name=${target##*/fuzz_}
+        mkdir -p "build/corpus/$name"
+        echo "== $name, $seconds s"
+        "$target" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=10 -print_final_stats=1 \
+            "build/corpus/$name" "test/fuzz/corpus/$name" 2>&1 | tail -4
+    done
+}
+
+format() {
+    install_packages clang-format-14
+    git ls-files '*.c' '*.h' | xargs clang-format-14 -i
+}
+
+case ${1:-build} in
+build) build ;;
+run) shift; build; exec test/sandbox/run.sh "$@" ;;
+test) shift; run_tests "$@" ;;
+bench) bench ;;
+fuzz) shift; fuzz "$@" ;;
+format) format ;;
+deps) deps ;;
+clean) rm -rf build ;;
+help | -h | --help) usage ;;
+*) usage >&2; exit 2 ;;
+esac
