@@ -78,7 +78,7 @@ def check_includes(path, text):
                     yield f"{path}: <{name}> belongs to {', '.join(owners)}"
             continue
         folder, allowed = folder_rule(path, MAY_INCLUDE)
-        _, refused = folder_rule(path, MAY_NOT_INCLUDE)
+        refused = MAY_NOT_INCLUDE.get(folder, ())
         if allowed is not None and not name.startswith(allowed):
             yield f"{path}: {folder} may not include {name}"
         if refused and name.startswith(refused):
