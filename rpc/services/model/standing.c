@@ -1,0 +1,89 @@
+#include "rpc/services/model/standing.h"
+
+const char *standing_step_name(enum onboarding_step step)
+{
+    static const char *const names[] = {"connect", "launch", "done"};
+    return names[step];
+}
+
+const char *standing_step_path(enum onboarding_step step)
+{
+    static const char *const paths[] = {"/onboarding/connect", "/onboarding/launch",
+                                        "/app/dashboard"};
+    return paths[step];
+}
+
+bool standing_connected(const Lotcast__V1__MetaConnectionRecord *connection)
+{
+    return connection != NULL && connection->token_sealed.len > 0;
+}
+
+bool standing_token_alive(const Lotcast__V1__MetaConnectionRecord *connection, int64_t now_ms)
+{
+    return standing_connected(connection) && !connection->token_dead &&
+           (connection->token_expires_at_ms == 0 || connection->token_expires_at_ms > now_ms);
+}
+
+const char *standing_status(const struct standing_facts *facts)
+{
+    const Lotcast__V1__CampaignRecord *campaign = facts->campaign;
+    if (facts->customer->suspended)
+        return "suspended";
+    if (onboarding_step_next(facts->website, campaign) != ONBOARDING_DONE)
+        return "setup";
+    if (facts->balance_centi <= 0)
+        return "out_of_credits";
+    /* Disconnected by choice is paused, whatever went wrong before. */
+    if (!standing_connected(facts->connection))
+        return "paused";
+    if (campaign->sync_failed || !standing_token_alive(facts->connection, facts->now_ms))
+        return "attention";
+    return campaign->state == LOTCAST__V1__CAMPAIGN_STATE__CAMPAIGN_STATE_ACTIVE ? "running"
+                                                                                 : "paused";
+}
+
+static bool token_ends_soon(const struct standing_facts *facts)
+{
+    int64_t end_ms = facts->connection->token_expires_at_ms;
+    return end_ms != 0 && end_ms - facts->now_ms <= STANDING_TOKEN_WARNING_MS;
+}
+
+static bool credits_low(const struct standing_facts *facts)
+{
+    return facts->balance_centi <= 0 ||
+           (facts->has_days_estimate && facts->days_estimate < STANDING_CREDIT_DAYS_LOW);
+}
+
+const struct standing_suggestion *standing_suggest(const struct standing_facts *facts)
+{
+    static const struct standing_suggestion connect = {"onboarding-connect", "onboarding",
+                                                       "Connect your website to get started",
+                                                       "/onboarding/connect"};
+    static const struct standing_suggestion launch = {
+        "onboarding-launch", "onboarding", "Connect Meta, set your budget and launch your ads",
+        "/onboarding/launch"};
+    static const struct standing_suggestion reconnect = {
+        "meta-reconnect", "meta", "Reconnect your Meta account to keep your ads running",
+        "/app/settings"};
+    static const struct standing_suggestion renew = {
+        "meta-renew", "meta", "Your connection to Meta ends soon: please renew it",
+        "/app/settings"};
+    static const struct standing_suggestion credits = {
+        "credits-low", "credits", "Your credits are running low: add some to keep your ads running",
+        "/app/billing"};
+    static const struct standing_suggestion sync = {
+        "sync-failed", "sync", "The last sync failed: have a look at your ads", "/app/ads"};
+
+    enum onboarding_step step = onboarding_step_next(facts->website, facts->campaign);
+    if (step == ONBOARDING_CONNECT)
+        return &connect;
+    if (step == ONBOARDING_LAUNCH)
+        return &launch;
+    if (!standing_token_alive(facts->connection, facts->now_ms))
+        return &reconnect;
+    if (token_ends_soon(facts))
+        return &renew;
+    if (credits_low(facts))
+        return &credits;
+    return facts->campaign->sync_failed ? &sync : NULL;
+}
