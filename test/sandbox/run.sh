@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# The first look: the whole system with the sandbox and a demo customer. `./build.sh run` calls it
+# once everything is built. Ctrl-C ends it.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+bin=$PWD/build/bin
+work=$PWD/build/run
+. test/sandbox/lib.sh
+
+rm -rf "$work"
+mkdir -p "$work"
+trap stop_all EXIT
+trap 'exit 0' INT TERM
+
+listen=${LOTCAST_LISTEN:-127.0.0.1:8080}
+# Another program may have 8080: then any free port does.
+if (exec 3<>"/dev/tcp/${listen%:*}/${listen##*:}") 2>/dev/null; then
+    listen=127.0.0.1:0
+fi
+
+email=demo@acme.example
+password=demo-password-1
+jar=$work/demo.jar
+start_sandbox --history-days 30
+# Welcome credits such that 8,240 are left after the demo's 30 days of spend (847.32 USD).
+LOTCAST_SIGNUP_CREDITS=25187 start_lotcast lotcast "$listen"
+demo_customer "$email" "$password" "Acme Auto"
+
+cat <<TEXT
+
+Lotcast runs at $url   (logs: build/run/lotcast/log)
+The sandbox: Meta at $meta_url, a dealer's website at $site_url
+
+Demo customer: $email, password $password. Their dashboard:
+
+$(api GET /api/customer/dashboard)
+
+A second customer, step by step (paste these lines):
+
+  jar=\$(mktemp)
+  curl -s -c \$jar -H 'Content-Type: application/json' $url/api/auth/signup \\
+    -d '{"email":"second@example.com","password":"correct horse","company":"Second Motors"}'
+  curl -s -b \$jar -H 'Content-Type: application/json' $url/api/onboarding/website -d '{"url":"$site_url"}'
+  dialog=\$(curl -s -o /dev/null -w '%{redirect_url}' -b \$jar $url/api/auth/meta/connect)
+  callback=\$(curl -s -o /dev/null -w '%{redirect_url}' -X POST "\$dialog" -d decision=authorize)   # or open \$dialog in a browser
+  curl -s -o /dev/null -w '%{redirect_url}\\n' -b \$jar "\$callback"
+  curl -s -b \$jar -H 'Content-Type: application/json' $url/api/onboarding/launch \\
+    -d '{"monthlyBudget":2500,"currency":"USD","targeting":{"countries":["US"],"ageMin":25,"ageMax":65}}'
+  curl -s -b \$jar $url/api/customer/dashboard
+
+For tools: LOTCAST_DATA_DIR=$work/lotcast/data build/bin/lotctl list
+
+Ctrl-C ends it.
+TEXT
+wait -n "${started[@]}"
+echo "something ended by itself; see build/run/*/log" >&2
+exit 1
