@@ -7,11 +7,24 @@
 #include "rpc/services/model/money.h"
 #include "rpc/services/services.h"
 
+/* libsodium's crypto_pwhash_STRBYTES and crypto_generichash_KEYBYTES; services.c holds them to
+ * that. */
+#define SERVICES_PASSWORD_HASH_BYTES 128
+#define SERVICES_HASH_KEY_BYTES 32
+
+/* A write that loses its race so often is a CONFLICT. */
+#define SERVICES_COMMIT_TRIES 3
+
 struct jobs;
+struct zones;
 
 struct services {
     struct services_options options;
     struct money_rates rates;
+    /* Of a password that nobody has: verifying against it takes the time of a real one. */
+    char unknown_hash[SERVICES_PASSWORD_HASH_BYTES];
+    uint8_t throttle_key[SERVICES_HASH_KEY_BYTES]; /* derived from the secret key */
+    struct zones *zones;
     struct jobs *jobs;
     struct rpc_service *rpc;
     size_t rpc_count;
@@ -24,5 +37,32 @@ extern rpc_handler *const meta_auth_handlers[];
 extern rpc_handler *const access_control_handlers[];
 extern rpc_handler *const dashboard_handlers[];
 extern rpc_handler *const onboarding_handlers[];
+
+/* The interceptor's `before`; `self` is the struct services. */
+enum rpc_code services__auth_before(void *self, struct rpc_server_call *call,
+                                    struct rpc_status *status);
+
+/*
+ * Turns a store's failure into what a caller may see: the same meaning in the table's words,
+ * without the store's own text or op numbers. Returns the code to answer with.
+ */
+enum rpc_code services__store_failed(enum rpc_code code, struct rpc_status *status);
+
+/* An op that gets one record by its primary key, for a batch of store_read. */
+static inline struct store_read_op services__get(const ProtobufCMessageDescriptor *record,
+                                                 struct store_key key)
+{
+    return (struct store_read_op){.record = record, .key = key};
+}
+
+/* The record that such an op found, or NULL, and its version (0: absent). */
+static inline void *services__row(const struct store_read_op *op)
+{
+    return op->ret_row_count == 0 ? NULL : op->ret_rows[0];
+}
+static inline uint64_t services__version(const struct store_read_op *op)
+{
+    return op->ret_row_count == 0 ? 0 : op->ret_versions[0];
+}
 
 #endif

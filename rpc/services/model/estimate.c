@@ -2,17 +2,18 @@
 
 #include "rpc/services/model/money.h"
 
-struct estimate_sums estimate_sum(Lotcast__V1__InsightDayRecord *const *days, size_t count,
-                                  int32_t first_day, int32_t last_day)
+struct estimate_sums estimate_sum(ProtobufCMessage *const *days, size_t count, int32_t first_day,
+                                  int32_t last_day)
 {
     struct estimate_sums sums = {0};
     for (size_t i = 0; i < count; i++) {
-        if (days[i]->day < first_day || days[i]->day > last_day)
+        const Lotcast__V1__InsightDayRecord *day = (const void *)days[i];
+        if (day->day < first_day || day->day > last_day)
             continue;
-        sums.impressions += days[i]->impressions;
-        sums.clicks += days[i]->clicks;
-        sums.spend_minor += days[i]->spend_minor;
-        sums.spend_days += days[i]->spend_minor > 0;
+        sums.impressions += day->impressions;
+        sums.clicks += day->clicks;
+        sums.spend_minor += day->spend_minor;
+        sums.spend_days += day->spend_minor > 0;
     }
     return sums;
 }

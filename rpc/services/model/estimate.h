@@ -16,9 +16,12 @@ struct estimate_sums {
     int64_t spend_days; /* those with spend > 0 */
 };
 
-/* Adds up the days from first_day to last_day, both inclusive; others are passed over. */
-struct estimate_sums estimate_sum(Lotcast__V1__InsightDayRecord *const *days, size_t count,
-                                  int32_t first_day, int32_t last_day);
+/*
+ * Adds up the days from first_day to last_day, both inclusive; others are passed over. `days` are
+ * InsightDayRecords, as a read of the store gives them.
+ */
+struct estimate_sums estimate_sum(ProtobufCMessage *const *days, size_t count, int32_t first_day,
+                                  int32_t last_day);
 
 /* 100 · clicks / impressions in hundredths, half up; 0 without impressions. */
 int64_t estimate_ctr_hundredths(int64_t clicks, int64_t impressions);

@@ -1,0 +1,125 @@
+/*
+ * Puts the logic role together. What is made here lives until services_destroy; handlers and jobs
+ * borrow it.
+ */
+#include "rpc/services/services.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "lotcast/v1/auth.pb-c.h"
+#include "lotcast/v1/dashboard.pb-c.h"
+#include "lotcast/v1/onboarding.pb-c.h"
+#include "rpc/services/internal.h"
+#include "rpc/services/jobs/jobs.h"
+#include "rpc/services/password_hash.h"
+#include "rpc/services/session.h"
+#include "rpc/services/zones.h"
+
+_Static_assert(SERVICES_HASH_KEY_BYTES == crypto_generichash_KEYBYTES, "a keyed hash's key");
+_Static_assert(SERVICES_SECRET_KEY_BYTES == crypto_kdf_KEYBYTES, "keys are derived from it");
+
+/* For what each key is derived: never changed, never reused. */
+#define THROTTLE_KEY_ID 1
+#define KEY_CONTEXT "lotcast_"
+
+static const struct {
+    const ProtobufCServiceDescriptor *descriptor;
+    rpc_handler *const *handlers;
+} served[] = {
+    {&lotcast__v1__auth__descriptor, auth_handlers},
+    {&lotcast__v1__meta_auth__descriptor, meta_auth_handlers},
+    {&lotcast__v1__access_control__descriptor, access_control_handlers},
+    {&lotcast__v1__dashboard__descriptor, dashboard_handlers},
+    {&lotcast__v1__onboarding__descriptor, onboarding_handlers},
+};
+
+#define SERVED_COUNT (sizeof served / sizeof served[0])
+
+enum rpc_code services__store_failed(enum rpc_code code, struct rpc_status *status)
+{
+    uint32_t retry_after_ms = status == NULL ? 0 : status->retry_after_ms;
+    (void)rpc_status_fail(status, rpc_reason_of_code(code), NULL);
+    if (status != NULL) {
+        status->code = code;
+        status->retry_after_ms = retry_after_ms;
+    }
+    return code;
+}
+
+static enum rpc_code fill(struct services *services, struct rpc_status *status)
+{
+    char random[SESSION_TOKEN_BYTES];
+    session_token_make(random);
+    services->zones = zones_create();
+    services->rpc = calloc(SERVED_COUNT, sizeof *services->rpc);
+    if (services->zones == NULL || services->rpc == NULL ||
+        password_hash_make(random, services->unknown_hash) != RPC_OK)
+        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
+    (void)crypto_kdf_derive_from_key(services->throttle_key, sizeof services->throttle_key,
+                                     THROTTLE_KEY_ID, KEY_CONTEXT, services->options.secret_key);
+    for (size_t i = 0; i < SERVED_COUNT; i++)
+        services->rpc[i] = (struct rpc_service){
+            .descriptor = served[i].descriptor,
+            .handlers = served[i].handlers,
+            .self = services,
+        };
+    services->rpc_count = SERVED_COUNT;
+    return jobs_create(services, &services->jobs, status);
+}
+
+enum rpc_code services_create(const struct services_options *options,
+                              struct services **ret_services, struct rpc_status *status)
+{
+    struct money_rates rates;
+    if (sodium_init() < 0)
+        return rpc_status_set(status, RPC_INTERNAL, "libsodium does not start");
+    if (!money_rates_parse(options->credit_rates, &rates))
+        return rpc_status_set(status, RPC_INVALID_ARGUMENT,
+                              "credit rates must be like USD:20,EUR:22");
+    struct services *services = calloc(1, sizeof *services);
+    if (services == NULL)
+        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
+    services->options = *options;
+    services->rates = rates;
+    enum rpc_code code = fill(services, status);
+    if (code != RPC_OK) {
+        services_destroy(services);
+        return code;
+    }
+    *ret_services = services;
+    return RPC_OK;
+}
+
+const struct rpc_service *services_rpc(const struct services *services, size_t *ret_count)
+{
+    *ret_count = services->rpc_count;
+    return services->rpc;
+}
+
+struct rpc_server_interceptor services_interceptor_auth(struct services *services)
+{
+    return (struct rpc_server_interceptor){.before = services__auth_before, .self = services};
+}
+
+enum rpc_code services_jobs_start(struct services *services, struct rpc_status *status)
+{
+    return jobs_start(services->jobs, status);
+}
+
+void services_jobs_stop(struct services *services, int64_t timeout_ms)
+{
+    jobs_stop(services->jobs, timeout_ms);
+}
+
+void services_destroy(struct services *services)
+{
+    if (services == NULL)
+        return;
+    if (services->jobs != NULL)
+        jobs_destroy(services->jobs);
+    zones_destroy(services->zones);
+    free(services->rpc);
+    sodium_memzero(services, sizeof *services);
+    free(services);
+}

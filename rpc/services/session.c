@@ -1,0 +1,121 @@
+#include "rpc/services/session.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#define TOKEN_RANDOM_BYTES 32
+#define BASE64_VARIANT sodium_base64_VARIANT_URLSAFE_NO_PADDING
+/* Records of each kind that one log-in removes at most: more than it adds, so that they shrink. */
+#define SWEEP_ROWS 16
+
+_Static_assert(SESSION_TOKEN_BYTES == sodium_base64_ENCODED_LEN(TOKEN_RANDOM_BYTES, BASE64_VARIANT),
+               "a token's text");
+
+void session_token_make(char token[static SESSION_TOKEN_BYTES])
+{
+    uint8_t random[TOKEN_RANDOM_BYTES];
+    randombytes_buf(random, sizeof random);
+    (void)sodium_bin2base64(token, SESSION_TOKEN_BYTES, random, sizeof random, BASE64_VARIANT);
+    sodium_memzero(random, sizeof random);
+}
+
+bool session_token_hash(const char *token, uint8_t ret_hash[static RPC_SESSION_HASH_BYTES])
+{
+    size_t len = strnlen(token, SESSION_TOKEN_BYTES);
+    if (len != SESSION_TOKEN_BYTES - 1)
+        return false;
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    if (strspn(token, alphabet) != len)
+        return false;
+    (void)crypto_generichash(ret_hash, RPC_SESSION_HASH_BYTES, (const uint8_t *)token, len, NULL,
+                             0);
+    return true;
+}
+
+bool session_of_call(const struct rpc_server_call *call,
+                     uint8_t ret_hash[static RPC_SESSION_HASH_BYTES])
+{
+    const struct rpc_metadata *metadata = rpc_server_call_all_metadata(call);
+    const char *token = NULL;
+    for (size_t i = 0; i < metadata->count; i++) {
+        if (strcmp(metadata->entries[i].key, RPC_METADATA_SESSION) != 0)
+            continue;
+        if (token != NULL)
+            return false; /* whose would it be? */
+        token = metadata->entries[i].value;
+    }
+    return token != NULL && session_token_hash(token, ret_hash);
+}
+
+enum rpc_code session_begin(struct rpc_server_call *call, struct store_commit *commit,
+                            const Lotcast__V1__UserRecord *user, int64_t now_ms, char **ret_token)
+{
+    char *token = arena_alloc(rpc_server_call_arena(call), SESSION_TOKEN_BYTES);
+    if (token == NULL)
+        return RPC_RESOURCE_EXHAUSTED;
+    uint8_t hash[RPC_SESSION_HASH_BYTES];
+    if (session_of_call(call, hash))
+        (void)store_commit_delete(commit, &lotcast__v1__session_record__descriptor,
+                                  store_key(store_data(hash, sizeof hash)));
+    session_token_make(token);
+    (void)session_token_hash(token, hash);
+    Lotcast__V1__SessionRecord session = LOTCAST__V1__SESSION_RECORD__INIT;
+    session.token_hash = (ProtobufCBinaryData){.len = sizeof hash, .data = hash};
+    session.user_id = user->user_id;
+    session.customer_id = user->customer_id;
+    session.role = user->role;
+    session.created_at_ms = now_ms;
+    session.expires_at_ms = now_ms + SESSION_LIFETIME_MS;
+    (void)store_commit_put_new(commit, &session);
+    *ret_token = token;
+    return RPC_OK;
+}
+
+static struct store_read_op expired(const ProtobufCMessageDescriptor *record, int64_t now_ms)
+{
+    return (struct store_read_op){
+        .record = record,
+        .index = "by_expiry",
+        .is_range = true,
+        .limit = SWEEP_ROWS,
+        .has_upper = true,
+        .upper = store_number(now_ms),
+    };
+}
+
+static struct store_key data_key(ProtobufCBinaryData data)
+{
+    return store_key(store_data(data.data, data.len));
+}
+
+void session_sweep(struct services *services, struct rpc_context *context, int64_t now_ms)
+{
+    struct store_read_op ops[] = {
+        expired(&lotcast__v1__session_record__descriptor, now_ms),
+        expired(&lotcast__v1__oauth_state_record__descriptor, now_ms),
+        expired(&lotcast__v1__throttle_record__descriptor, now_ms),
+    };
+    if (store_read(services->options.store, context, ops, 3, NULL) != RPC_OK)
+        return;
+    struct store_commit commit;
+    store_commit_init(&commit, services->options.store, context);
+    for (size_t i = 0; i < ops[0].ret_row_count; i++)
+        (void)store_commit_delete(
+            &commit, ops[0].record,
+            data_key(((Lotcast__V1__SessionRecord *)ops[0].ret_rows[i])->token_hash));
+    for (size_t i = 0; i < ops[1].ret_row_count; i++)
+        (void)store_commit_delete(
+            &commit, ops[1].record,
+            data_key(((Lotcast__V1__OauthStateRecord *)ops[1].ret_rows[i])->state_hash));
+    /* A throttle's end moves with each attempt: only the record that was seen. */
+    for (size_t i = 0; i < ops[2].ret_row_count; i++)
+        (void)store_commit_delete_version(
+            &commit, ops[2].record,
+            data_key(((Lotcast__V1__ThrottleRecord *)ops[2].ret_rows[i])->subject),
+            ops[2].ret_versions[i]);
+    if (commit.count == 0)
+        return;
+    enum rpc_code ignored = store_commit_send(&commit, context, NULL, NULL);
+    (void)ignored;
+}
