@@ -1,0 +1,177 @@
+/*
+ * What the runtime's parts owe each other: channel.c with its transports, server.c with its. A new
+ * transport is one struct rpc__transport (client side) and one struct rpc__reply with a listener
+ * (server side).
+ */
+#ifndef RPC_INTERNAL_H
+#define RPC_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "rpc/base/metrics.h"
+#include "rpc/channel.h"
+#include "rpc/server.h"
+
+/* ---------------------------------------------------------------- client side: channel.c */
+
+/* A request with all that the channel adds to it. Borrowed for the duration of start. */
+struct rpc__outgoing {
+    const struct rpc_request *request;
+    const struct rpc_metadata *metadata; /* complete and checked */
+    size_t payload_bytes;                /* of the packed message, within RPC_MESSAGE_BYTES_MAX */
+    uint32_t timeout_ms;                 /* never 0 */
+};
+
+/* How calls are carried. `state` is the transport's own, made by open. */
+struct rpc__transport {
+    enum rpc_code (*open)(struct rpc_channel *channel, const struct rpc_channel_options *options,
+                          void **ret_state, struct rpc_status *status);
+    /* After every call's `done` has returned. Waits for its own threads, frees the state. */
+    void (*close)(void *state);
+    /* Starts a call, or refuses it: rpc__call_finish follows either way, perhaps before this
+     * returns. Never blocks, except for the handler of an EXECUTION_INLINE method. Any thread. */
+    void (*start)(void *state, struct rpc_call *call, const struct rpc__outgoing *out);
+    /* The call is over (cancelled, or past its deadline), its `done` has been given: lets go of
+     * what the transport still holds for it. On the channel's timer thread, after start has
+     * returned. */
+    void (*cancel)(void *state, struct rpc_call *call);
+};
+
+extern const struct rpc__transport rpc__transport_direct;
+extern const struct rpc__transport rpc__transport_reqrep;
+
+enum rpc__call_state { CALL_STARTING, CALL_LISTED, CALL_OVER };
+
+/* One call in flight. References: the caller's handle, the transport's, and the timer's for a
+ * moment. */
+struct rpc_call {
+    atomic_uint refs;
+    atomic_int state;      /* enum rpc__call_state; whoever makes it CALL_OVER gives `done` */
+    atomic_bool cancelled; /* what the handler of a direct: call looks at */
+    struct rpc_channel *channel;
+    const struct registry_method *method;
+    struct rpc_call_events events;
+    void *arg;
+    int64_t started_us;
+    int64_t deadline_ms; /* on clock_mono_ms(); under the channel's lock once listed */
+    size_t heap_index;   /* likewise */
+    bool cancel_asked;   /* likewise */
+    size_t interceptors_started;
+    void *transport; /* the transport's; written by start alone */
+    struct rpc_call *next_free;
+};
+
+struct rpc_call *rpc__call_ref(struct rpc_call *call);
+/*
+ * Ends a call: gives `done` unless it was given already, and then releases the payload. The payload
+ * is always taken. Any thread, with no lock held. Does not drop a reference.
+ */
+void rpc__call_finish(struct rpc_call *call, const struct rpc_status *status,
+                      struct rpc_payload *payload);
+/* Packs the request's message, or copies what is packed already, to `to`. */
+void rpc__outgoing_pack(const struct rpc__outgoing *out, uint8_t *to);
+
+/* ---------------------------------------------------------------- server side: server.c */
+
+/* How a call is answered; one a server transport. */
+struct rpc__reply {
+    /*
+     * Sends the answer of a call; called once, from any thread. `response` is NULL unless the
+     * status is OK and packs into `response_bytes`, within RPC_MESSAGE_BYTES_MAX. The call is the
+     * server's again when this returns. Must not block.
+     */
+    void (*answer)(struct rpc_server_call *call, const struct rpc_status *status,
+                   const ProtobufCMessage *response, size_t response_bytes);
+};
+
+struct rpc_server_call {
+    struct rpc_server *server;
+    struct arena arena;
+    struct rpc_context context;
+    struct rpc_metadata metadata; /* texts in the arena or in `request_bytes` */
+    struct rpc_principal principal;
+    enum rpc_trust trust;
+    const struct registry_method *method;
+    rpc_handler *handler;
+    void *self;
+    uint32_t timeout_ms; /* as the caller said; 0: none */
+    uint64_t call_id;    /* the caller's */
+    int64_t received_us;
+    struct rpc_payload request_bytes; /* owned; the packed request lies in it … */
+    struct span packed;               /* … here */
+    ProtobufCMessage *response;
+    size_t interceptors_run;
+    atomic_bool cancelled;
+    atomic_bool finished; /* guards against a second finish */
+    const struct rpc__reply *reply;
+    void *peer;                   /* the reply's own: where to answer */
+    struct rpc_server_call *next; /* of a queue or the free list */
+};
+
+/*
+ * A fresh call with an empty arena, counted as under way; NULL when out of memory. The transport
+ * fills in metadata, trust, timeout_ms, call_id, request_bytes, packed, reply and peer, and hands
+ * it over by one of the two below.
+ */
+struct rpc_server_call *rpc__server_call_begin(struct rpc_server *server);
+/*
+ * Takes the call: runs it here (Health; an EXECUTION_INLINE method if `may_inline`), queues it, or
+ * answers it with an error. `method` is NULL if there is none of that name.
+ */
+void rpc__server_call_dispatch(struct rpc_server_call *call, const struct registry_method *method,
+                               bool may_inline);
+/* Takes the call and answers it with an error, without running anything. */
+void rpc__server_call_refuse(struct rpc_server_call *call, const struct rpc_status *status);
+/* Takes the call and gives no answer: there is nobody to answer to. */
+void rpc__server_call_drop(struct rpc_server_call *call);
+
+/* The server's own method for one that may belong to another registry; NULL: none. */
+const struct registry_method *rpc__server_method(const struct rpc_server *server,
+                                                 const struct registry_method *method);
+const struct registry_method *rpc__server_method_named(const struct rpc_server *server,
+                                                       const char *name);
+/* Whether it drains, for health and push-back. */
+bool rpc__server_draining(const struct rpc_server *server);
+/* Whether it serves the service of that full name. */
+bool rpc__server_serves(const struct rpc_server *server, const char *service_name);
+/* Calls waiting for a worker at most, in each of the two pools. */
+size_t rpc__server_queue_max(const struct rpc_server *server);
+
+/* The handlers of lotcast.v1.Health; `self` is the server. */
+extern rpc_handler *const rpc__health_handlers[];
+
+/* A listening socket of a server. */
+struct rpc__listener;
+enum rpc_code rpc__listener_open(struct rpc_server *server, const char *url, enum rpc_trust trust,
+                                 struct rpc__listener **ret_listener, struct rpc_status *status);
+/* Closes the socket; no call of it may be under way. Returns false if its library did not let go in
+ * time: then the listener, and what it points to, must not be freed. */
+bool rpc__listener_close(struct rpc__listener *listener);
+
+/* ---------------------------------------------------------------- workers: pool.c */
+
+struct rpc__pool;
+/*
+ * Starts `threads` workers that call `run` with each call submitted, in order. NULL when that
+ * fails. `depth` counts those that wait.
+ */
+struct rpc__pool *rpc__pool_create(const char *thread_name, unsigned threads, size_t queue_max,
+                                   struct metric *depth, void (*run)(struct rpc_server_call *));
+/* False when the queue is full or the pool has stopped; the call stays the caller's. */
+bool rpc__pool_submit(struct rpc__pool *pool, struct rpc_server_call *call);
+/* Lets the workers finish what they run, joins them; returns the calls that had not begun, linked
+ * by next. */
+struct rpc_server_call *rpc__pool_stop(struct rpc__pool *pool);
+void rpc__pool_destroy(struct rpc__pool *pool);
+
+/* ---------------------------------------------------------------- metrics: metric_table.c */
+
+/*
+ * The process's metric of that name and labels, made and registered at its first use; it lives as
+ * long as the process. NULL when out of memory. `name` and `help` are constants, labels are copied.
+ */
+struct metric *rpc__metric_get(enum metric_kind kind, const char *name, const char *help,
+                               const char *labels);
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * A pool of workers behind one bounded first-in-first-out queue. The queue never blocks the one who
+ * submits: a transport's thread must not stall, so a full queue is its caller's to answer.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "rpc/internal.h"
+
+struct rpc__pool {
+    void (*run)(struct rpc_server_call *call);
+    struct metric *depth; /* may be NULL */
+    pthread_mutex_t lock;
+    pthread_cond_t ready;
+    struct rpc_server_call *first;
+    struct rpc_server_call *last;
+    size_t count;
+    size_t max;
+    unsigned idle; /* workers that wait */
+    bool stopping;
+    unsigned thread_count;
+    pthread_t threads[];
+};
+
+static struct rpc_server_call *take_first(struct rpc__pool *pool)
+{
+    struct rpc_server_call *call = pool->first;
+    pool->first = call->next;
+    if (pool->first == NULL)
+        pool->last = NULL;
+    pool->count--;
+    call->next = NULL;
+    if (pool->depth != NULL)
+        metric_add(pool->depth, -1);
+    return call;
+}
+
+static void *worker_main(void *arg)
+{
+    struct rpc__pool *pool = arg;
+    (void)pthread_mutex_lock(&pool->lock);
+    while (!pool->stopping) {
+        if (pool->first == NULL) {
+            pool->idle++;
+            (void)pthread_cond_wait(&pool->ready, &pool->lock);
+            pool->idle--;
+            continue;
+        }
+        struct rpc_server_call *call = take_first(pool);
+        (void)pthread_mutex_unlock(&pool->lock);
+        pool->run(call);
+        (void)pthread_mutex_lock(&pool->lock);
+    }
+    (void)pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+struct rpc__pool *rpc__pool_create(const char *thread_name, unsigned threads, size_t queue_max,
+                                   struct metric *depth, void (*run)(struct rpc_server_call *))
+{
+    struct rpc__pool *pool = calloc(1, sizeof *pool + threads * sizeof pool->threads[0]);
+    if (pool == NULL)
+        return NULL;
+    pool->run = run;
+    pool->depth = depth;
+    pool->max = queue_max;
+    (void)pthread_mutex_init(&pool->lock, NULL);
+    (void)pthread_cond_init(&pool->ready, NULL);
+    for (unsigned i = 0; i < threads; i++) {
+        if (pthread_create(&pool->threads[i], NULL, worker_main, pool) != 0)
+            break;
+        pool->thread_count++;
+        char name[16]; /* the kernel's limit */
+        (void)snprintf(name, sizeof name, "%.9s-%u", thread_name, i % 100);
+        (void)pthread_setname_np(pool->threads[i], name);
+    }
+    if (pool->thread_count == threads)
+        return pool;
+    (void)rpc__pool_stop(pool);
+    rpc__pool_destroy(pool);
+    return NULL;
+}
+
+bool rpc__pool_submit(struct rpc__pool *pool, struct rpc_server_call *call)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    bool fits = !pool->stopping && pool->count < pool->max;
+    if (fits) {
+        call->next = NULL;
+        if (pool->last == NULL)
+            pool->first = call;
+        else
+            pool->last->next = call;
+        pool->last = call;
+        pool->count++;
+        if (pool->depth != NULL)
+            metric_add(pool->depth, 1);
+        if (pool->idle > 0)
+            (void)pthread_cond_signal(&pool->ready);
+    }
+    (void)pthread_mutex_unlock(&pool->lock);
+    return fits;
+}
+
+struct rpc_server_call *rpc__pool_stop(struct rpc__pool *pool)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    (void)pthread_cond_broadcast(&pool->ready);
+    (void)pthread_mutex_unlock(&pool->lock);
+    for (unsigned i = 0; i < pool->thread_count; i++)
+        (void)pthread_join(pool->threads[i], NULL);
+    pool->thread_count = 0;
+
+    struct rpc_server_call *left = pool->first;
+    if (pool->depth != NULL)
+        metric_add(pool->depth, -(int64_t)pool->count);
+    pool->first = NULL;
+    pool->last = NULL;
+    pool->count = 0;
+    return left;
+}
+
+void rpc__pool_destroy(struct rpc__pool *pool)
+{
+    if (pool == NULL)
+        return;
+    (void)pthread_cond_destroy(&pool->ready);
+    (void)pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
