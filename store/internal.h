@@ -1,0 +1,42 @@
+/* What the parts of the store role share. */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+
+#include "store/query.h"
+#include "store/store.h"
+#include "store/writer.h"
+
+struct store {
+    struct store_tables tables;
+    struct store_engine *engine;
+    struct store_writer *writer;
+    int lock_fd; /* -1: not held */
+    struct rpc_service service;
+};
+
+/* In the order of lotcast.v1.Store's methods; `self` is the store. */
+extern rpc_handler *const store__handlers[];
+
+/* The three methods without a call around them, for the handlers and for tests. Any thread. */
+
+/* Blocks for as long as the snapshot is read. */
+enum rpc_code store__read(struct store *store, const struct rpc_context *context,
+                          const Lotcast__V1__ReadRequest *request,
+                          Lotcast__V1__ReadResponse *response, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+enum rpc_code store__query(struct store *store, const struct rpc_context *context,
+                           const Lotcast__V1__QueryRequest *request,
+                           Lotcast__V1__QueryResponse *response, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+/*
+ * Checks and queues. On RPC_OK `done(work)` comes exactly once, on the writer's thread or before
+ * this returns, with `arg` in work->arg and the outcome in work->code and work->status; the work
+ * lives in the context's arena.
+ */
+enum rpc_code store__commit(struct store *store, const struct rpc_context *context,
+                            const Lotcast__V1__CommitRequest *request,
+                            Lotcast__V1__CommitResponse *response,
+                            void (*done)(struct store_commit_work *work), void *arg,
+                            struct rpc_status *status) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * From what callers ask for to keys: gets, ranges with bounds and cursors, filters.
+ *
+ * A cursor is a byte and a key: 1, the last key that was answered, behind which to go on; or 0
+ * alone, where an answer was full before this range began.
+ */
+#include "store/query.h"
+
+#include "store/range.h"
+
+static enum rpc_code out_of_memory(struct rpc_status *status)
+{
+    return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "the answer is too large");
+}
+
+static enum rpc_code keep(struct arena *arena, const struct store_key_buffer *key,
+                          struct span *ret_copy, struct rpc_status *status)
+{
+    uint8_t *copy = arena_alloc(arena, key->len);
+    if (copy == NULL)
+        return out_of_memory(status);
+    memcpy(copy, key->data, key->len);
+    *ret_copy = (struct span){copy, key->len};
+    return RPC_OK;
+}
+
+static enum rpc_code find(const struct store_tables *tables, uint32_t table_id, uint32_t index_id,
+                          const struct store_table **ret_table,
+                          const struct store_index **ret_index, struct rpc_status *status)
+{
+    const struct store_table *table = store__table_find(tables, table_id);
+    if (table == NULL)
+        return store__invalid(status, "table", "there is no table %u", table_id);
+    const struct store_index *index = store__index_find(table, index_id);
+    if (index == NULL)
+        return store__invalid(status, "index", "there is no index %u of %s", index_id, table->name);
+    *ret_table = table;
+    *ret_index = index;
+    return RPC_OK;
+}
+
+static enum rpc_code append_parts(const struct store_table *table, const struct store_index *index,
+                                  Lotcast__V1__KeyPart *const *parts, size_t count,
+                                  struct store_key_buffer *key, struct rpc_status *status)
+{
+    store__key_begin(key, table->id, index->id);
+    for (size_t i = 0; i < count; i++) {
+        enum rpc_code code = store__key_append_part(table, index, i, parts[i], key, NULL, status);
+        if (code != RPC_OK)
+            return code;
+    }
+    return RPC_OK;
+}
+
+enum rpc_code store__get_prepare(const struct store_tables *tables, const Lotcast__V1__GetOp *op,
+                                 struct arena *arena, struct store_get *ret_get,
+                                 struct rpc_status *status)
+{
+    struct store_get get = {0};
+    enum rpc_code code = find(tables, op->table, op->index, &get.table, &get.index, status);
+    if (code != RPC_OK)
+        return code;
+    if (!get.index->unique)
+        return store__invalid(status, "index", "%s of %s is not unique", get.index->name,
+                              get.table->name);
+    if (op->n_key != get.index->field_count)
+        return store__invalid(status, "key", "%s of %s has %zu parts", get.index->name,
+                              get.table->name, get.index->field_count);
+    struct store_key_buffer key;
+    code = append_parts(get.table, get.index, op->key, op->n_key, &key, status);
+    if (code == RPC_OK)
+        code = keep(arena, &key, &get.key, status);
+    if (code == RPC_OK)
+        *ret_get = get;
+    return code;
+}
+
+/* A bound is `base` with one part more. A cut text has no place in the order of others. */
+static enum rpc_code bound(const struct store_range *range, size_t column,
+                           const Lotcast__V1__KeyPart *part, bool step_over,
+                           struct store_key_buffer *key, struct rpc_status *status)
+{
+    bool is_cut = false;
+    enum rpc_code code =
+        store__key_append_part(range->table, range->index, column, part, key, &is_cut, status);
+    if (code != RPC_OK)
+        return code;
+    if (is_cut) {
+        const char *field = range->table->fields[range->index->columns[column].slot]->name;
+        return store__invalid(status, field, "a bound of %s is too long", field);
+    }
+    if (step_over)
+        store__key_step_over(key);
+    return RPC_OK;
+}
+
+/* Narrows the range to what is behind the cursor. */
+static enum rpc_code apply_cursor(struct span cursor, const struct store_range *range,
+                                  struct store_key_buffer *begin, struct store_key_buffer *end,
+                                  struct rpc_status *status)
+{
+    if (cursor.len == 0 || (cursor.len == 1 && cursor.data[0] == STORE_CURSOR_START))
+        return RPC_OK;
+    struct span key = {cursor.data + 1, cursor.len - 1};
+    struct store_key_buffer prefix;
+    store__key_begin(&prefix, range->table->id, range->index->id);
+    if (cursor.data[0] != STORE_CURSOR_BEHIND || key.len > STORE_ENGINE_KEY_BYTES_MAX ||
+        key.len < prefix.len || memcmp(key.data, prefix.data, prefix.len) != 0)
+        return store__invalid(status, "cursor", "the cursor is not one of this range");
+    if (range->reverse) {
+        if (store__span_compare(key, store__key_span(end)) < 0) {
+            end->len = 0;
+            store__key_append_raw(end, key);
+        }
+        return RPC_OK;
+    }
+    if (store__span_compare(key, store__key_span(begin)) < 0)
+        return RPC_OK;
+    /* The next key that could follow; a full-length one has no longer one, but a next of its
+     * length. */
+    begin->len = 0;
+    store__key_append_raw(begin, key);
+    if (begin->len < STORE_ENGINE_KEY_BYTES_MAX)
+        begin->data[begin->len++] = 0;
+    else
+        store__key_step_over(begin);
+    return RPC_OK;
+}
+
+static enum rpc_code bounds(const Lotcast__V1__RangeOp *op, const struct store_range *range,
+                            struct store_key_buffer *begin, struct store_key_buffer *end,
+                            struct rpc_status *status)
+{
+    size_t column = op->n_prefix;
+    enum rpc_code code =
+        append_parts(range->table, range->index, op->prefix, op->n_prefix, begin, status);
+    if (code != RPC_OK)
+        return code;
+    *end = *begin;
+    if ((op->lower != NULL || op->upper != NULL) && column == range->index->column_count)
+        return store__invalid(status, "prefix", "%s of %s has no part behind the prefix",
+                              range->index->name, range->table->name);
+    if (op->lower != NULL) {
+        code = bound(range, column, op->lower, op->lower_exclusive, begin, status);
+        if (code != RPC_OK)
+            return code;
+    }
+    if (op->upper == NULL) {
+        store__key_step_over(end);
+        return RPC_OK;
+    }
+    return bound(range, column, op->upper, !op->upper_exclusive, end, status);
+}
+
+enum rpc_code store__range_prepare(const struct store_tables *tables,
+                                   const Lotcast__V1__RangeOp *op, struct arena *arena,
+                                   struct store_range *ret_range, struct rpc_status *status)
+{
+    struct store_range range = {.reverse = op->reverse,
+                                .count_only = op->count_only,
+                                .limit = op->limit,
+                                .cursor = {op->cursor.data, op->cursor.len}};
+    enum rpc_code code = find(tables, op->table, op->index, &range.table, &range.index, status);
+    if (code != RPC_OK)
+        return code;
+    if (op->n_prefix > range.index->column_count)
+        return store__invalid(status, "prefix", "%s of %s has %zu parts", range.index->name,
+                              range.table->name, range.index->column_count);
+    struct store_key_buffer begin;
+    struct store_key_buffer end;
+    code = bounds(op, &range, &begin, &end, status);
+    if (code == RPC_OK)
+        code = apply_cursor(range.cursor, &range, &begin, &end, status);
+    if (code == RPC_OK)
+        code = keep(arena, &begin, &range.begin, status);
+    if (code == RPC_OK)
+        code = keep(arena, &end, &range.end, status);
+    if (code == RPC_OK)
+        *ret_range = range;
+    return code;
+}
+
+static bool comparison_known(Lotcast__V1__Comparison comparison)
+{
+    return comparison >= LOTCAST__V1__COMPARISON__COMPARISON_EQUAL &&
+           comparison <= LOTCAST__V1__COMPARISON__COMPARISON_GREATER_OR_EQUAL;
+}
+
+static enum rpc_code add_filter(struct store_query *query, const Lotcast__V1__FilterOp *op,
+                                struct rpc_status *status)
+{
+    const struct store_table *table = query->range.table;
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(table->record, op->field);
+    struct store_filter *filter = &query->filters[query->filter_count];
+    enum store_kind kind;
+    if (field == NULL || !store__wire_kind(field, &kind))
+        return store__invalid(status, op->field, "%s has no such field to filter by", table->name);
+    if (op->value == NULL || !store__value_of_part(op->value, &filter->value) ||
+        filter->value.kind != kind)
+        return store__invalid(status, op->field, "the value is not of the kind of %s", op->field);
+    if (!comparison_known(op->comparison))
+        return store__invalid(status, op->field, "there is no such comparison");
+    filter->comparison = op->comparison;
+    query->fields[query->filter_count++] = field;
+    return RPC_OK;
+}
+
+enum rpc_code store__query_prepare(const struct store_tables *tables,
+                                   const Lotcast__V1__QueryRequest *request, struct arena *arena,
+                                   struct store_query *ret_query, struct rpc_status *status)
+{
+    struct store_query query = {.offset = request->offset, .want_total = request->want_total};
+    if (request->range == NULL)
+        return store__invalid(status, "range", "a query needs a range");
+    if (request->n_filters > STORE_FILTERS_MAX)
+        return store__invalid(status, "filters", "a query has at most %d filters",
+                              STORE_FILTERS_MAX);
+    enum rpc_code code = store__range_prepare(tables, request->range, arena, &query.range, status);
+    for (size_t i = 0; i < request->n_filters && code == RPC_OK; i++)
+        code = add_filter(&query, request->filters[i], status);
+    if (code == RPC_OK)
+        *ret_query = query;
+    return code;
+}

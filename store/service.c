@@ -1,0 +1,176 @@
+/* lotcast.v1.Store over the records. A commit's call is deferred: it holds no worker while it
+ * waits. */
+#include "store/internal.h"
+#include "store/metrics.h"
+
+static enum rpc_code out_of_memory(struct rpc_status *status)
+{
+    return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
+}
+
+/* --- Read --- */
+
+struct read_item {
+    Lotcast__V1__ReadOp__KindCase kind;
+    struct store_get get;
+    struct store_range range;
+    struct store_key_buffer counter;
+};
+
+static enum rpc_code prepare_item(const struct store_tables *tables, const Lotcast__V1__ReadOp *op,
+                                  struct arena *arena, struct read_item *item,
+                                  struct rpc_status *status)
+{
+    size_t len;
+    item->kind = op->kind_case;
+    switch (op->kind_case) {
+    case LOTCAST__V1__READ_OP__KIND_GET:
+        return store__get_prepare(tables, op->get, arena, &item->get, status);
+    case LOTCAST__V1__READ_OP__KIND_RANGE:
+        return store__range_prepare(tables, op->range, arena, &item->range, status);
+    case LOTCAST__V1__READ_OP__KIND_COUNTER:
+        len = strlen(op->counter);
+        if (len == 0 || len > STORE_COUNTER_NAME_BYTES_MAX)
+            return store__invalid(status, "counter", "a counter's name has 1 to %d bytes",
+                                  STORE_COUNTER_NAME_BYTES_MAX);
+        store__own_key(STORE_OWN_COUNTERS, op->counter, &item->counter);
+        return RPC_OK;
+    case LOTCAST__V1__READ_OP__KIND__NOT_SET:
+    case _LOTCAST__V1__READ_OP__KIND__CASE_IS_INT_SIZE:
+    default:
+        return store__invalid(status, "kind", "an op is a get, a range or a counter");
+    }
+}
+
+static enum rpc_code run_item(struct store_reader *reader, const struct read_item *item,
+                              Lotcast__V1__ReadResult *result, struct rpc_status *status)
+{
+    if (item->kind == LOTCAST__V1__READ_OP__KIND_GET)
+        return store__get_run(reader, &item->get, result, status);
+    if (item->kind == LOTCAST__V1__READ_OP__KIND_RANGE)
+        return store__range_run(reader, &item->range, result, status);
+    return store__counter_run(reader, store__key_span(&item->counter), result, status);
+}
+
+static enum rpc_code reader_begin(struct store *store, const struct rpc_context *context,
+                                  struct store_reader *reader, struct rpc_status *status)
+{
+    *reader = (struct store_reader){.engine = store->engine, .context = context};
+    metric_add(&store__metric_reads, 1);
+    return store->engine->ops->read_begin(store->engine, &reader->txn, status);
+}
+
+static void reader_end(struct store_reader *reader)
+{
+    reader->engine->ops->read_end(reader->txn);
+}
+
+static enum rpc_code make_results(const Lotcast__V1__ReadRequest *request, struct arena *arena,
+                                  Lotcast__V1__ReadResponse *response, struct rpc_status *status)
+{
+    Lotcast__V1__ReadResult *results = arena_calloc(arena, request->n_ops, sizeof *results);
+    response->results = arena_calloc(arena, request->n_ops, sizeof *response->results);
+    if (results == NULL || response->results == NULL)
+        return out_of_memory(status);
+    for (size_t i = 0; i < request->n_ops; i++) {
+        lotcast__v1__read_result__init(&results[i]);
+        response->results[i] = &results[i];
+    }
+    response->n_results = request->n_ops;
+    return RPC_OK;
+}
+
+enum rpc_code store__read(struct store *store, const struct rpc_context *context,
+                          const Lotcast__V1__ReadRequest *request,
+                          Lotcast__V1__ReadResponse *response, struct rpc_status *status)
+{
+    if (request->n_ops > STORE_READ_OPS_MAX)
+        return store__invalid(status, "ops", "a read has at most %d ops", STORE_READ_OPS_MAX);
+    struct read_item *items = arena_calloc(context->arena, request->n_ops, sizeof *items);
+    if (items == NULL)
+        return out_of_memory(status);
+    enum rpc_code code = make_results(request, context->arena, response, status);
+    for (size_t i = 0; i < request->n_ops && code == RPC_OK; i++)
+        code = prepare_item(&store->tables, request->ops[i], context->arena, &items[i], status);
+    struct store_reader reader;
+    if (code == RPC_OK)
+        code = reader_begin(store, context, &reader, status);
+    if (code != RPC_OK)
+        return code;
+    for (size_t i = 0; i < request->n_ops && code == RPC_OK; i++)
+        code = run_item(&reader, &items[i], response->results[i], status);
+    reader_end(&reader);
+    return code;
+}
+
+/* --- Query --- */
+
+enum rpc_code store__query(struct store *store, const struct rpc_context *context,
+                           const Lotcast__V1__QueryRequest *request,
+                           Lotcast__V1__QueryResponse *response, struct rpc_status *status)
+{
+    struct store_query query;
+    struct store_reader reader;
+    enum rpc_code code =
+        store__query_prepare(&store->tables, request, context->arena, &query, status);
+    if (code == RPC_OK)
+        code = reader_begin(store, context, &reader, status);
+    if (code != RPC_OK)
+        return code;
+    code = store__query_run(&reader, &query, response, status);
+    reader_end(&reader);
+    return code;
+}
+
+/* --- Commit --- */
+
+enum rpc_code store__commit(struct store *store, const struct rpc_context *context,
+                            const Lotcast__V1__CommitRequest *request,
+                            Lotcast__V1__CommitResponse *response,
+                            void (*done)(struct store_commit_work *work), void *arg,
+                            struct rpc_status *status)
+{
+    struct store_commit_work *work = arena_calloc(context->arena, 1, sizeof *work);
+    if (work == NULL)
+        return out_of_memory(status);
+    work->context = context;
+    work->response = response;
+    work->done = done;
+    work->arg = arg;
+    enum rpc_code code =
+        store__commit_prepare(&store->tables, request, context->arena, work, status);
+    if (code != RPC_OK)
+        return code;
+    return store__writer_submit(store->writer, work, status);
+}
+
+/* --- the handlers --- */
+
+static void finish_commit(struct store_commit_work *work)
+{
+    rpc_server_call_finish(work->arg, work->code, &work->status); /* frees the work */
+}
+
+static enum rpc_code handle_read(struct rpc_server_call *call, const void *request, void *response,
+                                 struct rpc_status *status)
+{
+    return store__read(rpc_server_call_self(call), rpc_server_call_context(call), request, response,
+                       status);
+}
+
+static enum rpc_code handle_commit(struct rpc_server_call *call, const void *request,
+                                   void *response, struct rpc_status *status)
+{
+    enum rpc_code code = store__commit(rpc_server_call_self(call), rpc_server_call_context(call),
+                                       request, response, finish_commit, call, status);
+    return code == RPC_OK ? RPC_DEFERRED : code;
+}
+
+static enum rpc_code handle_query(struct rpc_server_call *call, const void *request, void *response,
+                                  struct rpc_status *status)
+{
+    return store__query(rpc_server_call_self(call), rpc_server_call_context(call), request,
+                        response, status);
+}
+
+rpc_handler *const store__handlers[] = {handle_read, handle_commit, handle_query};
