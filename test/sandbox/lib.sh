@@ -22,13 +22,15 @@ wait_for() {
     done
 }
 
-# start_sandbox [FLAG …]: sets meta_url, dialog_url and site_url.
+# start_sandbox [FLAG …]: sets meta_url, dialog_url, site_url and the app's id and secret.
 start_sandbox() {
     "$bin/sandbox" "$@" >"$work/sandbox.out" 2>"$work/sandbox.log" &
     started+=($!)
     wait_for 20 grep -q '^ready' "$work/sandbox.out" || { echo "the sandbox did not start: $work/sandbox.log" >&2; return 1; }
     meta_url=$(sed -n 's/^meta //p' "$work/sandbox.out")
     dialog_url=$(sed -n 's/^dialog //p' "$work/sandbox.out")
+    app_id=$(sed -n 's/^app_id //p' "$work/sandbox.out")
+    app_secret=$(sed -n 's/^app_secret //p' "$work/sandbox.out")
     site_url=$(sed -n 's/^site //p' "$work/sandbox.out")
 }
 
@@ -39,7 +41,7 @@ start_lotcast() {
     mkdir -p "$work/$name"
     LOTCAST_DATA_DIR=$work/$name/data LOTCAST_LISTEN=$listen \
         LOTCAST_META_GRAPH_URL=$meta_url LOTCAST_META_DIALOG_URL=$dialog_url \
-        LOTCAST_META_APP_ID=${app_id:-1234567890} LOTCAST_META_APP_SECRET=${app_secret:-sandbox-app-secret} \
+        LOTCAST_META_APP_ID=$app_id LOTCAST_META_APP_SECRET=$app_secret \
         LOTCAST_SCAN_ALLOW=127.0.0.0/8 \
         "$bin/lotcast" serve "$@" >"$work/$name/out" 2>"$work/$name/log" &
     started+=($!)
@@ -69,7 +71,7 @@ demo_customer() {
     api POST /api/auth/signup "{\"email\":\"$1\",\"password\":\"$2\",\"company\":\"$3\",\"name\":\"Demo\"}" >/dev/null
     api POST /api/onboarding/website "{\"url\":\"$site_url\"}" >/dev/null
     dialog=$(location GET /api/auth/meta/connect)
-    callback=$(location POST "$dialog" -d decision=authorize)
+    callback=$(location GET "${dialog/oauth?/oauth/confirm?decision=authorize&}")
     back=$(location GET "$callback")
     case $back in *error*) echo "connecting Meta failed: $back" >&2; return 1 ;; esac
     api POST /api/onboarding/launch '{"monthlyBudget":2500,"currency":"USD","targeting":{"countries":["US"],"ageMin":25,"ageMax":65}}' >/dev/null

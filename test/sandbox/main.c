@@ -45,63 +45,249 @@
  * item
  */
 #include <errno.h>
+#include <getopt.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "rpc/base/clock.h"
 #include "test/sandbox/control.h"
 #include "test/sandbox/dealer.h"
+#include "test/sandbox/graph.h"
+
+/* Nothing but loopback is listened on. */
+#define ADDRESS "127.0.0.1"
 
 struct options {
-    const char *meta;
-    const char *site;
+    uint16_t meta_port;
+    uint16_t site_port;
     const char *clock;
 };
 
 struct sandbox {
     struct control control;
     struct dealer dealer;
+    struct graph graph;
+    struct http_service meta;
     struct http_service site;
 };
-
-static void on_site_work(void *arg, struct exchange *x)
-{
-    dealer_handle(arg, x);
-}
 
 static bool is_control(const struct exchange *x)
 {
     return strncmp(x->path, "/_control/", strlen("/_control/")) == 0;
 }
 
+/* Sets what is given of in_stock, removed and price, for one vehicle or for all. */
+static void control_vehicle(struct dealer *dealer, struct exchange *x)
+{
+    const char *in_stock = exchange_param_text(x, "in_stock");
+    const char *removed = exchange_param_text(x, "removed");
+    int64_t number = control_param_integer(x, "number", -1);
+    int64_t price = control_param_integer(x, "price", -1);
+    (void)pthread_mutex_lock(&dealer->lock);
+    for (int i = 0; i < VEHICLE_COUNT; i++) {
+        struct vehicle *vehicle = &dealer->vehicles[i];
+        if (number >= 0 && number != i)
+            continue;
+        if (in_stock != NULL)
+            vehicle->in_stock = strcmp(in_stock, "true") == 0;
+        if (removed != NULL)
+            vehicle->removed = strcmp(removed, "true") == 0;
+        if (price >= 0)
+            vehicle->price_usd = (int)price;
+        vehicle->version++;
+    }
+    (void)pthread_mutex_unlock(&dealer->lock);
+    (void)buffer_append_string(&x->answer, "{\"success\":true}");
+}
+
+static void on_control(struct sandbox *sandbox, struct exchange *x)
+{
+    if (control_handle(&sandbox->control, x) || graph_control(&sandbox->graph, x))
+        return;
+    if (strcmp(x->path, "/_control/vehicle") == 0) {
+        control_vehicle(&sandbox->dealer, x);
+        return;
+    }
+    x->status = 404;
+    (void)buffer_append_string(&x->answer, "{\"success\":false}");
+}
+
+static void site_work(void *arg, struct exchange *x)
+{
+    dealer_handle(arg, x);
+}
+
 static void on_site(void *arg, struct exchange *x)
 {
     struct sandbox *sandbox = arg;
     if (is_control(x))
-        (void)control_handle(&sandbox->control, x);
+        on_control(sandbox, x);
     else
-        control_run(&sandbox->control, "site", x, on_site_work, &sandbox->dealer);
+        control_run(&sandbox->control, "site", x, site_work, &sandbox->dealer);
+}
+
+static void meta_work(void *arg, struct exchange *x)
+{
+    graph_handle(arg, x);
+}
+
+static void on_meta(void *arg, struct exchange *x)
+{
+    struct sandbox *sandbox = arg;
+    if (is_control(x))
+        on_control(sandbox, x);
+    else
+        control_run(&sandbox->control, "meta", x, meta_work, &sandbox->graph);
+}
+
+/* 127.0.0.1:PORT; nothing but loopback is ever listened on. */
+static bool parse_address(const char *text, uint16_t *ret_port)
+{
+    size_t prefix = strlen(ADDRESS ":");
+    if (strncmp(text, ADDRESS ":", prefix) != 0)
+        return false;
+    char *end = NULL;
+    unsigned long port = strtoul(text + prefix, &end, 10);
+    if (end == text + prefix || *end != '\0' || port > UINT16_MAX)
+        return false;
+    *ret_port = (uint16_t)port;
+    return true;
+}
+
+static bool parse_number(const char *text, int64_t max, int64_t *ret_number)
+{
+    char *end = NULL;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || number < 0 || number > max)
+        return false;
+    *ret_number = number;
+    return true;
+}
+
+static bool set_clock(const char *text)
+{
+    int64_t at_ms;
+    if (!clock_parse_rfc3339(text, &at_ms))
+        return false;
+    clock_set_offset_ms(at_ms - clock_now_ms());
+    return true;
+}
+
+static bool set_option(struct sandbox *sandbox, struct options *options, int option,
+                       const char *value)
+{
+    struct graph *graph = &sandbox->graph;
+    switch (option) {
+    case 'm':
+        return parse_address(value, &options->meta_port);
+    case 's':
+        return parse_address(value, &options->site_port);
+    case 'c':
+        return set_clock(value);
+    case 'd':
+        return parse_number(value, 1000, &graph->history_days);
+    case 'b':
+        return parse_number(value, 600000, &graph->batch_delay_ms);
+    case 'p':
+        return parse_number(value, 5000, &graph->page_size) && graph->page_size > 0;
+    case 'i':
+        graph->app_id = value;
+        return true;
+    case 'k':
+        graph->app_secret = value;
+        return true;
+    case 'v':
+        graph->version = value;
+        return true;
+    case 'z':
+        graph->time_zone = value;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool parse_options(int argc, char **argv, struct sandbox *sandbox, struct options *options)
+{
+    static const struct option names[] = {
+        {"meta", required_argument, NULL, 'm'},
+        {"site", required_argument, NULL, 's'},
+        {"clock", required_argument, NULL, 'c'},
+        {"history-days", required_argument, NULL, 'd'},
+        {"batch-ms", required_argument, NULL, 'b'},
+        {"page-size", required_argument, NULL, 'p'},
+        {"app-id", required_argument, NULL, 'i'},
+        {"app-secret", required_argument, NULL, 'k'},
+        {"api-version", required_argument, NULL, 'v'},
+        {"time-zone", required_argument, NULL, 'z'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    for (int option = getopt_long(argc, argv, "", names, NULL); option != -1;
+         option = getopt_long(argc, argv, "", names, NULL))
+        if (!set_option(sandbox, options, option, optarg))
+            return false;
+    return optind == argc;
+}
+
+static void print_usage(void)
+{
+    fputs(
+        "usage: sandbox [--meta 127.0.0.1:PORT] [--site 127.0.0.1:PORT]   0, the default: a free "
+        "port\n"
+        "               [--clock 2026-02-06T20:00:00Z]   the time at which the clock starts\n"
+        "               [--history-days N]   days that a campaign has run when it is activated "
+        "(0)\n"
+        "               [--batch-ms N]       time that a batch of items takes (400)\n"
+        "               [--page-size N]      rows of a page of Meta's lists at most (10)\n"
+        "               [--time-zone NAME]   of the ad accounts (UTC)\n"
+        "               [--app-id ID] [--app-secret TEXT] [--api-version v24.0]\n"
+        "Stand-ins of Meta and of a dealer's website; the top of test/sandbox/main.c says more.\n",
+        stderr);
+}
+
+static void print_services(const struct sandbox *sandbox)
+{
+    printf("meta http://" ADDRESS ":%d\n", sandbox->meta.port);
+    printf("dialog http://" ADDRESS ":%d\n", sandbox->meta.port);
+    printf("app_id %s\napp_secret %s\n", sandbox->graph.app_id, sandbox->graph.app_secret);
+    printf("site http://" ADDRESS ":%d/\nready\n", sandbox->site.port);
+    (void)fflush(stdout);
 }
 
 int main(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
     static struct sandbox sandbox;
+    struct options options = {0};
     sigset_t signals;
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
     (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
     control_init(&sandbox.control);
     dealer_init(&sandbox.dealer);
-    if (!http_service_start(&sandbox.site, "127.0.0.1", 0, on_site, &sandbox))
+    graph_init(&sandbox.graph, &sandbox.control);
+    if (sodium_init() < 0 || !parse_options(argc, argv, &sandbox, &options)) {
+        print_usage();
+        return 2;
+    }
+    (void)setenv("TZ", sandbox.graph.time_zone, 1);
+    tzset();
+    if (!http_service_start(&sandbox.meta, ADDRESS, options.meta_port, on_meta, &sandbox) ||
+        !http_service_start(&sandbox.site, ADDRESS, options.site_port, on_site, &sandbox)) {
+        fputs("sandbox: a port cannot be listened on\n", stderr);
+        http_service_stop(&sandbox.meta);
         return EXIT_FAILURE;
-    printf("site http://127.0.0.1:%d/\nready\n", sandbox.site.port);
-    fflush(stdout);
+    }
+    print_services(&sandbox);
     int number;
     (void)sigwait(&signals, &number);
+    http_service_stop(&sandbox.meta);
     http_service_stop(&sandbox.site);
     return EXIT_SUCCESS;
 }
