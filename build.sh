@@ -100,11 +100,9 @@ run_tests() {
 
 bench() {
     build
-    local program
-    for program in build/release/test/bench/bench_*; do
-        [ -x "$program" ] && [ -f "$program" ] || continue
-        LOTCAST_BIN=$root/build/bin "$program"
-    done
+    install_packages wrk
+    build/release/test/bench/bench_store
+    test/bench/http.sh
 }
 
 fuzz() {
