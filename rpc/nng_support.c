@@ -11,6 +11,8 @@
 
 /* How long a socket may take to close, in ms; nng_close can hang. */
 #define CLOSE_WAIT_MS 2000
+/* Of req+ipc:// and req+tcp://. */
+#define ADDRESS_PREFIX_LEN 10
 /* NNG's own header in front of a packet: request id and hops. */
 #define SP_HEADER_BYTES_MAX 64
 
@@ -40,7 +42,8 @@ static bool host_is_loopback(const char *host, size_t len)
 static enum rpc_code check_tcp(const char *host_port, struct rpc_status *status)
 {
     const char *colon = strrchr(host_port, ':');
-    if (colon == NULL || colon[1] == '\0' || strspn(colon + 1, "0123456789") != strlen(colon + 1))
+    const char *port = colon == NULL ? "" : colon + 1;
+    if (*port == '\0' || port[strspn(port, "0123456789")] != '\0')
         return rpc_status_set(status, RPC_INVALID_ARGUMENT, "a TCP address is req+tcp://host:port");
     if (!host_is_loopback(host_port, (size_t)(colon - host_port)))
         return rpc_status_set(status, RPC_FAILED_PRECONDITION,
@@ -48,35 +51,33 @@ static enum rpc_code check_tcp(const char *host_port, struct rpc_status *status)
     return RPC_OK;
 }
 
-static enum rpc_code check_path(const char *path, struct rpc_status *status)
+static enum rpc_code check_path(struct span path, struct rpc_status *status)
 {
     size_t max = sizeof((struct sockaddr_un *)0)->sun_path - 1;
-    if (*path != '/')
+    if (path.len == 0 || path.data[0] != '/')
         return rpc_status_set(status, RPC_INVALID_ARGUMENT,
                               "an ipc address is req+ipc:///absolute/path");
-    if (strlen(path) > max)
-        return rpc_status_set(
-            status, RPC_FAILED_PRECONDITION,
-            "the socket's path is %zu bytes long; at most %zu are possible: use a "
-            "directory with a shorter name",
-            strlen(path), max);
+    if (path.len > max)
+        return rpc_status_set(status, RPC_FAILED_PRECONDITION,
+                              "the socket's path has %zu bytes; at most %zu are possible: use a "
+                              "directory with a shorter name",
+                              path.len, max);
     return RPC_OK;
 }
 
 enum rpc_code rpc__nng_address_parse(const char *url, struct rpc__nng_address *ret_address,
                                      struct rpc_status *status)
 {
-    static const char ipc[] = "req+ipc://";
-    static const char tcp[] = "req+tcp://";
-    bool is_ipc = strncmp(url, ipc, sizeof ipc - 1) == 0;
-    if (!is_ipc && strncmp(url, tcp, sizeof tcp - 1) != 0)
+    bool is_ipc = strncmp(url, "req+ipc://", ADDRESS_PREFIX_LEN) == 0;
+    if (!is_ipc && strncmp(url, "req+tcp://", ADDRESS_PREFIX_LEN) != 0)
         return rpc_status_set(status, RPC_INVALID_ARGUMENT,
                               "an address begins with req+ipc:// or req+tcp://");
-    const char *rest = url + sizeof ipc - 1; /* both prefixes are of one length */
-    enum rpc_code code = is_ipc ? check_path(rest, status) : check_tcp(rest, status);
+    const char *rest = url + ADDRESS_PREFIX_LEN;
+    enum rpc_code code =
+        is_ipc ? check_path(span_of_string(rest), status) : check_tcp(rest, status);
     if (code != RPC_OK)
         return code;
-    const char *address = strchr(url, '+') + 1;
+    const char *address = url + sizeof "req+" - 1;
     if (strlen(address) >= sizeof ret_address->url)
         return rpc_status_set(status, RPC_INVALID_ARGUMENT, "the address is too long");
     (void)snprintf(ret_address->url, sizeof ret_address->url, "%s", address);
