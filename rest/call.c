@@ -1,0 +1,188 @@
+/*
+ * A request's call. The call holds a reference from rest_call_begin to rest_call_over; between
+ * them `done` comes exactly once: on our own thread before rpc_channel_start returns (direct:, a
+ * quick read), or on a thread of the channel's, which posts it to the loop.
+ *
+ * The client may leave, or the answer be given (504), before that: the call then is cancelled and
+ * its outcome dropped.
+ */
+#include <string.h>
+
+#include "lotcast/v1/auth.pb-c.h"
+#include "rest/internal.h"
+#include "rpc/base/clock.h"
+
+/* X-Customer-ID as it is passed on: bounded, and so that anything odd stays odd. */
+#define CUSTOMER_ID_BYTES_MAX 64
+#define CUSTOMER_ID_MALFORMED "?"
+/* Entries of X-Customer-ID that are passed on: two are enough to be refused. */
+#define CUSTOMER_IDS_MAX 2
+
+/* --- metadata --- */
+
+static const char *customer_id(struct rest_request *request, struct span value)
+{
+    if (value.len == 0 || value.len > CUSTOMER_ID_BYTES_MAX)
+        return CUSTOMER_ID_MALFORMED;
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.data[i] <= 0x20 || value.data[i] >= 0x7f)
+            return CUSTOMER_ID_MALFORMED;
+    }
+    const char *text = arena_strndup(&request->arena, value.data, value.len);
+    return text == NULL ? CUSTOMER_ID_MALFORMED : text;
+}
+
+/* The first session cookie of all; a malformed one is none. */
+static void add_session(struct rest_request *request)
+{
+    const struct rest_values *cookies = &request->headers[REST_HEADER_COOKIE];
+    char session[HEADER_SESSION_BYTES];
+    enum header_session found = HEADER_SESSION_NONE;
+    for (size_t i = 0; i < cookies->count && i < REST_VALUES_MAX && found == HEADER_SESSION_NONE;
+         i++)
+        found = header_session_find(cookies->items[i], session);
+    if (found != HEADER_SESSION_FOUND)
+        return;
+    const char *text = arena_strdup(&request->arena, session);
+    if (text != NULL)
+        (void)rpc_metadata_add(&request->metadata, RPC_METADATA_SESSION, text);
+}
+
+/* Fits always: 5 fixed entries, 2 customers and a key. False for a bad Idempotency-Key. */
+static bool fill_metadata(struct rest_request *request)
+{
+    struct rpc_metadata *metadata = &request->metadata;
+    const struct rest_values *customers = &request->headers[REST_HEADER_CUSTOMER_ID];
+    const struct rest_values *keys = &request->headers[REST_HEADER_IDEMPOTENCY_KEY];
+    (void)rpc_metadata_add(metadata, RPC_METADATA_REQUEST_ID, request->request_id);
+    (void)rpc_metadata_add(metadata, RPC_METADATA_TRACEPARENT, request->traceparent);
+    (void)rpc_metadata_add(metadata, RPC_METADATA_ADDRESS, request->address);
+    (void)rpc_metadata_add(metadata, RPC_METADATA_HTTP_METHOD, request->route->verb);
+    add_session(request);
+    for (size_t i = 0; i < customers->count && i < CUSTOMER_IDS_MAX; i++)
+        (void)rpc_metadata_add(metadata, RPC_METADATA_CUSTOMER_ID,
+                               customer_id(request, customers->items[i]));
+    if (keys->count == 0)
+        return true;
+    if (keys->count > 1 || !header_idempotency_key_valid(keys->items[0]))
+        return false;
+    const char *key = arena_strndup(&request->arena, keys->items[0].data, keys->items[0].len);
+    return key != NULL && rpc_metadata_add(metadata, RPC_METADATA_IDEMPOTENCY_KEY, key);
+}
+
+/* --- calls --- */
+
+/* Any thread. Stores the outcome and hands it to the loop. */
+static void request_done(void *arg, const struct rpc_status *status, struct rpc_payload *payload)
+{
+    struct rest_request *request = arg;
+    struct rest_thread *thread = request->thread;
+    request->result = *status;
+    if (status->code == RPC_OK && payload != NULL) {
+        request->payload = *payload;
+        *payload = (struct rpc_payload){0};
+    }
+    if (pthread_equal(pthread_self(), thread->id) && request->starting) {
+        request->ended_inline = true;
+        return;
+    }
+    h2o_multithread_send_message(&thread->replies, &request->message);
+}
+
+static void start(struct rest_request *request, enum rest_call_phase phase,
+                  const struct registry_method *method, const ProtobufCMessage *message)
+{
+    static const struct rpc_call_events events = {.done = request_done};
+    struct rest_thread *thread = request->thread;
+    struct rpc_context context = {.arena = &request->arena,
+                                  .deadline_ms = clock_mono_ms() + method->deadline_ms};
+    memcpy(context.request_id, request->request_id, sizeof context.request_id);
+    memcpy(context.traceparent, request->traceparent, sizeof context.traceparent);
+    struct rpc_request call = {
+        .method = method, .message = message, .metadata = &request->metadata, .context = &context};
+    request->phase = phase;
+    request->call_deadline_ms = context.deadline_ms + REST_OVERRUN_MS;
+    request->refs++;
+    request->starting = true;
+    request->ended_inline = false;
+    struct rpc_call *handle = rpc_channel_start(thread->rest->channel, &call, &events, request);
+    request->starting = false;
+    request->call = handle;
+    h2o_linklist_insert(&thread->calls, &request->call_link);
+    if (request->ended_inline) {
+        rest_call_over(request);
+        return;
+    }
+    metric_add(&rest_metric_in_flight, 1);
+    if (request->is_gated && request->connection->peer_left)
+        rest_request_peer_left(request);
+}
+
+/*
+ * The request is wrong. Whether the caller may know comes first: on a method that is not public the
+ * logic is asked, and what it says is answered.
+ */
+static void answer_own_error(struct rest_request *request, const struct rpc_status *status)
+{
+    const struct registry_method *method = request->route->method;
+    if (method->rules->access == LOTCAST__V1__ACCESS__ACCESS_PUBLIC) {
+        rest_respond_status(request, status);
+        return;
+    }
+    Lotcast__V1__CheckAccessRequest check = LOTCAST__V1__CHECK_ACCESS_REQUEST__INIT;
+    check.method = (char *)method->name;
+    request->own_error = *status;
+    start(request, REST_CALL_ACCESS, request->thread->rest->check_access, &check.base);
+}
+
+void rest_call_begin(struct rest_request *request)
+{
+    struct rpc_status status;
+    ProtobufCMessage *message = NULL;
+    rpc_status_clear(&status);
+    enum rpc_code code = RPC_OK;
+    if (!fill_metadata(request))
+        code = rpc_status_fail(&status, LOTCAST__V1__REASON__REASON_INVALID_ARGUMENT,
+                               "Idempotency-Key");
+    if (code == RPC_OK)
+        code = rest_transcode_request(request, &message, &status);
+    if (code != RPC_OK)
+        answer_own_error(request, &status);
+    else
+        start(request, REST_CALL_METHOD, request->route->method, message);
+}
+
+void rest_call_cancel(struct rest_request *request)
+{
+    if (request->call != NULL)
+        rpc_call_cancel(request->call);
+}
+
+static void answer(struct rest_request *request)
+{
+    bool is_access = request->phase == REST_CALL_ACCESS;
+    request->phase = REST_CALL_NONE;
+    if (request->result.code != RPC_OK)
+        rest_respond_status(request, &request->result);
+    else if (is_access)
+        rest_respond_status(request, &request->own_error);
+    else
+        rest_respond_message(request, request->payload.bytes);
+}
+
+void rest_call_over(struct rest_request *request)
+{
+    struct rpc_call *call = request->call;
+    request->call = NULL;
+    h2o_linklist_unlink(&request->call_link);
+    h2o_timeout_unlink(&request->leave);
+    if (!request->ended_inline)
+        metric_add(&rest_metric_in_flight, -1);
+    if (call != NULL)
+        rpc_call_unref(call);
+    if (request->req != NULL && !request->answered)
+        answer(request);
+    rpc_payload_release(&request->payload);
+    request->payload = (struct rpc_payload){0};
+    rest_request_unref(request);
+}

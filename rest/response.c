@@ -1,0 +1,323 @@
+/*
+ * Answers. Each request is answered once, by one of the functions here, on the loop's thread.
+ */
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+
+#include "rest/chars.h"
+#include "rest/internal.h"
+
+/* The session cookie's life, in seconds. */
+#define SESSION_COOKIE_S "2592000"
+/* Bytes of an entity tag before they are hex. */
+#define ETAG_HASH_BYTES 16
+
+static const char json_type[] = "application/json";
+static const char no_store[] = "no-store";
+static const char revalidate[] = "private, no-cache";
+
+struct reason_phrase {
+    int status;
+    const char *phrase;
+};
+
+static const struct reason_phrase reason_phrases[] = {
+    {200, "OK"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {302, "Found"},
+    {304, "Not Modified"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {409, "Conflict"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {422, "Unprocessable Content"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+};
+
+static const char *phrase_of(int status)
+{
+    for (size_t i = 0; i < sizeof reason_phrases / sizeof reason_phrases[0]; i++) {
+        if (reason_phrases[i].status == status)
+            return reason_phrases[i].phrase;
+    }
+    return "Unknown";
+}
+
+void rest_respond_add_header(struct rest_request *request, const h2o_token_t *token,
+                             const char *value)
+{
+    h2o_add_header(&request->req->pool, &request->req->res.headers, token, NULL, value,
+                   strlen(value));
+}
+
+static void add_named_header(struct rest_request *request, const char *name, const char *value)
+{
+    h2o_add_header_by_str(&request->req->pool, &request->req->res.headers, name, strlen(name), 0,
+                          NULL, value, strlen(value));
+}
+
+/* What every answer carries. */
+static void begin(struct rest_request *request, int status, const char *cache_control)
+{
+    request->req->res.status = status;
+    request->req->res.reason = phrase_of(status);
+    add_named_header(request, "x-request-id", request->request_id);
+    add_named_header(request, "x-content-type-options", "nosniff");
+    rest_respond_add_header(request, H2O_TOKEN_CACHE_CONTROL, cache_control);
+}
+
+/* Sends; `has_body` false is an answer that has none by its status (204, 304). */
+static void finish(struct rest_request *request, bool has_body)
+{
+    static h2o_generator_t generator = {NULL, NULL};
+    h2o_req_t *req = request->req;
+    h2o_iovec_t body = h2o_iovec_init(request->body.data, request->body.len);
+    size_t count = has_body && !request->is_head && body.len > 0 ? 1 : 0;
+    if (has_body)
+        req->res.content_length = body.len;
+    if (request->thread->draining)
+        req->http1_is_persistent = 0;
+    request->answered = true;
+    request->status = req->res.status;
+    h2o_timeout_unlink(&request->leave);
+    rest_connection_writing(request->connection, body.len);
+    h2o_start_response(req, &generator);
+    h2o_send(req, &body, count, H2O_SEND_STATE_FINAL);
+}
+
+/* --- cookies --- */
+
+static void set_cookie(struct rest_request *request, const char *value, const char *age)
+{
+    const char *cookie = arena_printf(
+        &request->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax; Max-Age=%s%s",
+        HEADER_SESSION_COOKIE, value, age, request->thread->rest->cookie_secure ? "; Secure" : "");
+    if (cookie != NULL)
+        rest_respond_add_header(request, H2O_TOKEN_SET_COOKIE, cookie);
+}
+
+static void clear_cookie(struct rest_request *request)
+{
+    set_cookie(request, "", "0");
+}
+
+/* --- errors --- */
+
+static void print_text_member(struct buffer *body, bool *first, const char *key, const char *text)
+{
+    if (*text == '\0')
+        return;
+    (void)buffer_printf(body, "%s\"%s\":", *first ? "" : ",", key);
+    (void)json_append_string(body, span_of_string(text));
+    *first = false;
+}
+
+static void print_details(struct buffer *body, const struct rpc_status *status)
+{
+    bool first = true;
+    if (status->field[0] == '\0' && status->position < 0 && status->upstream[0] == '\0' &&
+        status->campaign_id[0] == '\0')
+        return;
+    (void)buffer_append_string(body, ",\"details\":{");
+    print_text_member(body, &first, "field", status->field);
+    if (status->position >= 0) {
+        (void)buffer_printf(body, "%s\"position\":%" PRId64, first ? "" : ",", status->position);
+        first = false;
+    }
+    print_text_member(body, &first, "upstream", status->upstream);
+    print_text_member(body, &first, "campaignId", status->campaign_id);
+    (void)buffer_append_byte(body, '}');
+}
+
+static void add_retry_after(struct rest_request *request, uint32_t retry_after_ms)
+{
+    uint32_t seconds = retry_after_ms / 1000 + (retry_after_ms % 1000 != 0);
+    const char *text = arena_printf(&request->arena, "%" PRIu32, seconds == 0 ? 1 : seconds);
+    if (text != NULL)
+        rest_respond_add_header(request, H2O_TOKEN_RETRY_AFTER, text);
+}
+
+void rest_respond_status(struct rest_request *request, const struct rpc_status *status)
+{
+    bool is_plain = status->reason == LOTCAST__V1__REASON__REASON_UNSPECIFIED;
+    const struct rpc_reason *reason =
+        rpc_reason_get(is_plain ? rpc_reason_of_code(status->code) : status->reason);
+    /* A plain code's message may speak of our insides; so may that of an internal error. */
+    const char *message = is_plain || reason->code == RPC_INTERNAL || status->message[0] == '\0'
+                              ? reason->message
+                              : status->message;
+    buffer_clear(&request->body);
+    (void)buffer_printf(&request->body, "{\"error\":{\"code\":\"%s\",\"message\":", reason->name);
+    (void)json_append_string(&request->body, span_of_string(message));
+    if (!is_plain)
+        print_details(&request->body, status);
+    (void)buffer_append_string(&request->body, "}}");
+    begin(request, reason->http_status, no_store);
+    rest_respond_add_header(request, H2O_TOKEN_CONTENT_TYPE, json_type);
+    if (reason->http_status == 429 || reason->http_status == 503)
+        add_retry_after(request, status->retry_after_ms);
+    if (reason->reason == LOTCAST__V1__REASON__REASON_AUTH_REQUIRED)
+        clear_cookie(request);
+    finish(request, true);
+}
+
+void rest_respond_reason(struct rest_request *request, Lotcast__V1__Reason reason,
+                         const char *field)
+{
+    struct rpc_status status;
+    (void)rpc_status_fail(&status, reason, field);
+    rest_respond_status(request, &status);
+}
+
+static void respond_internal(struct rest_request *request)
+{
+    rest_respond_reason(request, LOTCAST__V1__REASON__REASON_INTERNAL, NULL);
+}
+
+/* --- Allow --- */
+
+void rest_respond_options(struct rest_request *request, const char *allow)
+{
+    begin(request, 204, no_store);
+    rest_respond_add_header(request, H2O_TOKEN_ALLOW, allow);
+    finish(request, false);
+}
+
+void rest_respond_not_allowed(struct rest_request *request, const char *allow)
+{
+    rest_respond_add_header(request, H2O_TOKEN_ALLOW, allow);
+    rest_respond_reason(request, LOTCAST__V1__REASON__REASON_METHOD_NOT_ALLOWED, NULL);
+}
+
+/* --- the method's answer --- */
+
+void rest_respond_body(struct rest_request *request, const char *content_type)
+{
+    if (request->body.failed) {
+        respond_internal(request);
+        return;
+    }
+    begin(request, 200, no_store);
+    rest_respond_add_header(request, H2O_TOKEN_CONTENT_TYPE, content_type);
+    finish(request, true);
+}
+
+static const char *string_field(const ProtobufCMessage *message, const struct registry_field *field)
+{
+    const char *text = NULL;
+    memcpy(&text, (const uint8_t *)message + field->descriptor->offset, sizeof text);
+    return text == NULL ? "" : text;
+}
+
+static bool is_plain_text(const char *text, bool (*allowed)(char))
+{
+    for (const char *at = text; *at != '\0'; at++) {
+        if (!allowed(*at))
+            return false;
+    }
+    return *text != '\0';
+}
+
+/* What the session effect of the method does to the cookie. False: the token is none. */
+static bool apply_session(struct rest_request *request, const ProtobufCMessage *message)
+{
+    const struct route *route = request->route;
+    if (route->method->rules->session == LOTCAST__V1__SESSION_EFFECT__SESSION_EFFECT_CLEARS)
+        clear_cookie(request);
+    if (route->session == NULL)
+        return true;
+    const char *token = string_field(message, route->session);
+    if (!is_plain_text(token, chars_is_id) || strlen(token) >= HEADER_SESSION_BYTES)
+        return false;
+    set_cookie(request, token, SESSION_COOKIE_S);
+    return true;
+}
+
+static bool is_location_char(char c)
+{
+    return (unsigned char)c > 0x20 && (unsigned char)c < 0x7f;
+}
+
+static void respond_redirect(struct rest_request *request, const ProtobufCMessage *message)
+{
+    const char *location = string_field(message, request->route->redirect);
+    if (!is_plain_text(location, is_location_char)) {
+        respond_internal(request);
+        return;
+    }
+    begin(request, 302, no_store);
+    rest_respond_add_header(request, H2O_TOKEN_LOCATION, location);
+    finish(request, true);
+}
+
+static void hash_body(struct rest_request *request)
+{
+    uint8_t hash[ETAG_HASH_BYTES];
+    char hex[2 * ETAG_HASH_BYTES + 1];
+    (void)crypto_generichash(hash, sizeof hash, request->body.data, request->body.len, NULL, 0);
+    (void)sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
+    (void)snprintf(request->etag, sizeof request->etag, "\"%s\"", hex);
+}
+
+static bool client_has_it(const struct rest_request *request)
+{
+    const struct rest_values *values = &request->headers[REST_HEADER_IF_NONE_MATCH];
+    for (size_t i = 0; i < values->count && i < REST_VALUES_MAX; i++) {
+        if (header_etag_matches(values->items[i], request->etag))
+            return true;
+    }
+    return false;
+}
+
+static void respond_cacheable(struct rest_request *request)
+{
+    hash_body(request);
+    bool unchanged = client_has_it(request);
+    begin(request, unchanged ? 304 : 200, revalidate);
+    rest_respond_add_header(request, H2O_TOKEN_ETAG, request->etag);
+    if (unchanged) {
+        buffer_clear(&request->body);
+        finish(request, false);
+        return;
+    }
+    rest_respond_add_header(request, H2O_TOKEN_CONTENT_TYPE, json_type);
+    finish(request, true);
+}
+
+void rest_respond_message(struct rest_request *request, struct span packed)
+{
+    const struct registry_method *method = request->route->method;
+    ProtobufCMessage *message = NULL;
+    struct rpc_status status;
+    if (rpc_message_unpack(method->output->descriptor, packed, &request->arena, &message,
+                           &status) != RPC_OK) {
+        respond_internal(request);
+        return;
+    }
+    if (request->route->redirect != NULL) {
+        respond_redirect(request, message);
+        return;
+    }
+    buffer_clear(&request->body);
+    if (json_print(request->thread->rest->codec, message, &request->body, &status) != RPC_OK ||
+        !apply_session(request, message)) {
+        respond_internal(request);
+        return;
+    }
+    if (method->rules->cacheable)
+        respond_cacheable(request);
+    else
+        rest_respond_body(request, json_type);
+}
