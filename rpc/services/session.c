@@ -51,13 +51,15 @@ bool session_of_call(const struct rpc_server_call *call,
 enum rpc_code session_begin(struct rpc_server_call *call, struct store_commit *commit,
                             const Lotcast__V1__UserRecord *user, int64_t now_ms, char **ret_token)
 {
-    char *token = arena_alloc(rpc_server_call_arena(call), SESSION_TOKEN_BYTES);
-    if (token == NULL)
-        return RPC_RESOURCE_EXHAUSTED;
+    struct arena *arena = rpc_server_call_arena(call);
+    char *token = arena_alloc(arena, SESSION_TOKEN_BYTES);
+    uint8_t *old_hash = arena_alloc(arena, RPC_SESSION_HASH_BYTES); /* until the commit is sent */
     uint8_t hash[RPC_SESSION_HASH_BYTES];
-    if (session_of_call(call, hash))
+    if (token == NULL || old_hash == NULL)
+        return RPC_RESOURCE_EXHAUSTED;
+    if (session_of_call(call, old_hash))
         (void)store_commit_delete(commit, &lotcast__v1__session_record__descriptor,
-                                  store_key(store_data(hash, sizeof hash)));
+                                  store_key(store_data(old_hash, RPC_SESSION_HASH_BYTES)));
     session_token_make(token);
     (void)session_token_hash(token, hash);
     Lotcast__V1__SessionRecord session = LOTCAST__V1__SESSION_RECORD__INIT;

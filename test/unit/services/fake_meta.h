@@ -1,0 +1,76 @@
+/*
+ * Stand-ins of clients/meta and clients/site for tests of the jobs: the same functions, over a
+ * state in a mapped file, so that it outlives a process that is killed. Linked instead of the
+ * clients.
+ */
+#ifndef TEST_UNIT_SERVICES_FAKE_META_H
+#define TEST_UNIT_SERVICES_FAKE_META_H
+
+#include <stdatomic.h>
+
+#include "clients/meta/meta.h"
+#include "clients/site/site.h"
+
+#define FAKE_OBJECTS_MAX 64
+#define FAKE_ITEMS_MAX 16384
+#define FAKE_DAYS_MAX 512
+#define FAKE_TOKEN "token-1"
+
+/* What a call does: counted from 1 over all calls that reach Meta. */
+enum fake_fault {
+    FAKE_NONE,
+    FAKE_UNAVAILABLE,     /* nothing happened */
+    FAKE_UNKNOWN_OUTCOME, /* it happened, and UNAVAILABLE was answered */
+    FAKE_REFUSED,         /* 100 */
+    FAKE_TOKEN_DEAD,      /* 190 */
+    FAKE_THROTTLED,       /* with a hint */
+};
+
+struct fake_object {
+    enum meta_object kind;
+    char parent[64], name[256], id[64];
+    bool active;
+    int64_t daily_budget;
+    bool vehicles;
+};
+
+struct fake_meta {
+    atomic_int lock;
+    int calls;       /* so far */
+    int fault_at;    /* the number of the call that fails; 0: none */
+    int fault_every; /* or each n-th */
+    enum fake_fault fault;
+    int polls_until_finished; /* status calls of a batch that say it goes on */
+    bool batch_fails;
+    int64_t refused_item_id; /* 0: none; -1: all */
+    int64_t takes_at_most;   /* items of one batch; 0: no limit */
+    int object_count;
+    struct fake_object objects[FAKE_OBJECTS_MAX];
+    int64_t item_count; /* distinct items in the catalog */
+    bool items[FAKE_ITEMS_MAX];
+    int submits;
+    int day_count;
+    struct meta_insight days[FAKE_DAYS_MAX];
+    int daily_calls;
+    int32_t asked_first_day, asked_last_day;
+    int64_t lifetime_reach;
+
+    /* the site */
+    int site_items; /* found; identities "sku:<first>" and up */
+    int site_first;
+    int site_price;    /* a change of it changes the content */
+    int site_excluded; /* the first so many have no price */
+    bool site_incomplete;
+    bool site_slow; /* goes on until it is stopped */
+    Lotcast__V1__Reason site_error;
+    int site_reads;
+};
+
+extern struct fake_meta *fake;
+
+/* Maps the state file (made anew if `path` does not exist). */
+void fake_open(const char *path);
+/* Objects of a kind that exist. */
+int fake_count(enum meta_object kind);
+
+#endif
