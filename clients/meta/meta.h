@@ -103,7 +103,7 @@ enum rpc_code meta_object_find(struct meta_client *client, struct rpc_context *c
 struct meta_create {
     const char *name;
     const char *business_id;                 /* catalog */
-    bool vehicles;                           /* catalog: its vertical */
+    bool vehicles;                           /* catalog: most items are vehicles; see items */
     const char *catalog_id;                  /* product set, campaign */
     const char *ad_account_id;               /* campaign and all below it */
     const char *campaign_id;                 /* ad set */
@@ -134,8 +134,13 @@ struct meta_item_error {
     const char *message;
 };
 
-/* Retailer id of an item: its decimal item_id. A vehicle without Meta's required fields goes as a
- * product. */
+/*
+ * Sends items as they are now; meta_items_status says when that is done. The retailer id of an item
+ * is its decimal item_id. A vehicle without Meta's required fields goes as a product; as they
+ * include an address, which no item has, all go so, and the catalog is a commerce one whatever
+ * `vehicles` says. Batches that Meta finds too large are halved. RPC_INVALID_ARGUMENT: Meta took
+ * nothing of a batch. On failure earlier batches may have been taken: repeating all of it is safe.
+ */
 enum rpc_code meta_items_submit(struct meta_client *client, struct rpc_context *context,
                                 const char *token, const char *catalog_id,
                                 Lotcast__V1__ItemRecord *const *items, size_t count,
