@@ -328,15 +328,20 @@ static enum rpc_code lmdb_write_begin(struct store_engine *base, struct store_tx
     return RPC_OK;
 }
 
-/* After a failed commit: if the meta page was the culprit, everybody is refused until we reopen. */
-static void probe(struct lmdb_engine *engine)
+/*
+ * After a failed commit. If the meta page was the culprit everybody is refused until we reopen, and
+ * it is not known whether the commit happened, whatever the error said.
+ */
+static bool reopen_after_panic(struct lmdb_engine *engine)
 {
     MDB_txn *txn;
     int error = mdb_txn_begin(engine->env, NULL, 0, &txn);
     if (error == 0)
         mdb_txn_abort(txn);
-    else if (error == MDB_PANIC)
-        (void)reopen(engine); /* or the next tend or write_begin */
+    if (error != MDB_PANIC)
+        return false;
+    (void)reopen(engine); /* or else the next tend or write_begin does */
+    return true;
 }
 
 static enum rpc_code lmdb_write_commit(struct store_txn *txn, struct rpc_status *status)
@@ -347,8 +352,8 @@ static enum rpc_code lmdb_write_commit(struct store_txn *txn, struct rpc_status 
     int error = mdb_txn_commit(writer);
     if (error == 0)
         return RPC_OK;
-    if (error != MDB_MAP_FULL)
-        probe(engine);
+    if (error != MDB_MAP_FULL && reopen_after_panic(engine))
+        error = EIO;
     return map_error(engine, error, status);
 }
 
