@@ -39,10 +39,14 @@ static bool equals_ignoring_case(struct span text, const char *want)
 
 bool header_origin_of_url(const char *url, char ret_origin[static HEADER_ORIGIN_BYTES])
 {
-    bool https = strncasecmp(url, "https://", 8) == 0;
-    if (!https && strncasecmp(url, "http://", 7) != 0)
+    const char *colon = strstr(url, "://");
+    if (colon == NULL)
         return false;
-    const char *host = url + (https ? 8 : 7);
+    struct span scheme = span_of(url, (size_t)(colon - url));
+    bool https = equals_ignoring_case(scheme, "https");
+    if (!https && !equals_ignoring_case(scheme, "http"))
+        return false;
+    const char *host = colon + 3;
     size_t len = strcspn(host, "/?#");
     const char *default_port = https ? ":443" : ":80";
     size_t port_len = strlen(default_port);

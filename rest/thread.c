@@ -176,11 +176,9 @@ static void close_loop(struct rest_thread *thread)
     h2o_timeout_dispose(thread->loop, &thread->leave);
     h2o_multithread_unregister_receiver(queue, &thread->replies);
     h2o_multithread_unregister_receiver(queue, &thread->wakeups);
-    /* 2.2.5's h2o_context_dispose leaves these two behind, and the queue's memory. */
     h2o_timeout_unlink(&context->http2._graceful_shutdown_timeout);
-    h2o_timeout_dispose(thread->loop, &context->http2.graceful_shutdown_timeout);
     h2o_context_dispose(context);
-    free(queue);
+    free(queue);                           /* disposed of, but not freed, by 2.2.5 */
     (void)h2o_evloop_run(thread->loop, 0); /* frees the sockets that were closed */
     h2o_evloop_destroy(thread->loop);
 }
