@@ -76,6 +76,7 @@ struct job_step {
     struct job_run *run;
     struct rpc_context *context; /* its arena lives as long as the step */
     Lotcast__V1__JobRecord *job; /* the step's own copy, in that arena */
+    int32_t number, attempt;     /* as this execution began */
     struct store_commit *commit;
     int32_t next;     /* preset from the table */
     int64_t delay_ms; /* before the next step; 0: at once, under the same lease */

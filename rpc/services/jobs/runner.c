@@ -401,17 +401,16 @@ static enum rpc_code step_succeed(struct job_step *step, bool *ret_goes_on,
 {
     struct job_run *run = step->run;
     Lotcast__V1__JobRecord *job = step->job;
-    int32_t was = job->step, attempt = job->attempt;
     bool goes_on = false;
     job->error = NULL;
-    if (step->next == JOB_STEP_END) {
+    if (step->polling) {
+        record_release(job, step->delay_ms);
+    } else if (step->next == JOB_STEP_END) {
         record_end(job, LOTCAST__V1__JOB_STATE__JOB_STATE_SUCCEEDED);
     } else {
-        goes_on = step->delay_ms == 0 && !step->polling && !atomic_load(&run->cancelled);
-        if (!step->polling) {
-            job->step = step->next;
-            job->attempt = goes_on ? 1 : 0;
-        }
+        goes_on = step->delay_ms == 0 && !atomic_load(&run->cancelled);
+        job->step = step->next;
+        job->attempt = goes_on ? 1 : 0;
         if (goes_on)
             record_lease(run->jobs, job);
         else
@@ -421,7 +420,7 @@ static enum rpc_code step_succeed(struct job_step *step, bool *ret_goes_on,
     if (code != RPC_OK)
         return code;
     if (!step->polling)
-        log_transition(run, job, was, attempt, "done", NULL);
+        log_transition(run, job, step->number, step->attempt, "done", NULL);
     if (job->state != ACTIVE)
         job_over(run, job->state);
     else if (!goes_on)
@@ -517,8 +516,8 @@ static void step_failed(struct job_step *step, const struct job_step_rule *rule,
                         struct rpc_status *error)
 {
     struct job_run *run = step->run;
-    Lotcast__V1__JobRecord *job = step->job;
-    int32_t number = job->step, attempt = job->attempt;
+    const Lotcast__V1__JobRecord *job = step->job;
+    int32_t number = step->number, attempt = step->attempt;
     if (run->lost) {
         jobs__metric_add(run->kind, JOB_METRIC_LOST, 1);
         log_transition(run, job, number, attempt, "lost", NULL);
@@ -596,10 +595,12 @@ static bool run_step(struct job_run *run)
     step.job = record_reload(&step);
     if (step.job == NULL || step.job->step < 0 || step.job->step >= run->kind->step_count)
         goto out; /* of a newer version of ours: the lease runs out, another process may know it */
-    const struct job_step_rule *rule = &run->kind->steps[step.job->step];
+    step.number = step.job->step;
+    step.attempt = step.job->attempt;
+    const struct job_step_rule *rule = &run->kind->steps[step.number];
     context.deadline_ms = clock_mono_ms() + rule->deadline_ms;
     (void)snprintf(context.request_id, sizeof context.request_id, "job-%lld-%d-%d",
-                   (long long)run->job_id, (int)step.job->step, (int)step.job->attempt);
+                   (long long)run->job_id, (int)step.number, (int)step.attempt);
     commit_begin(&step);
     step.next = rule->next;
     struct rpc_status status;

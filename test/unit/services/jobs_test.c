@@ -2,6 +2,7 @@
  * store. */
 #include "test/unit/services/jobs_fixture.h"
 
+#include <sched.h>
 #include <semaphore.h>
 #include <string.h>
 #include <time.h>
@@ -48,7 +49,9 @@ static enum rpc_code first(struct job_step *step, struct rpc_status *status)
 {
     (void)status;
     saw('a', step->job->attempt);
-    Lotcast__V1__UserRecord user = make_user(step->job->job_id, "first@x");
+    Lotcast__V1__UserRecord user =
+        make_user(step->job->job_id,
+                  arena_printf(step->context->arena, "%lld@first", (long long)step->job->job_id));
     (void)store_commit_put(step->commit, &user);
     step->delay_ms = script.delay_ms;
     return RPC_OK;
@@ -71,6 +74,8 @@ static enum rpc_code second(struct job_step *step, struct rpc_status *status)
     saw('b', step->job->attempt);
     if (atomic_load(&script.blocks))
         block(step);
+    if (rpc_context_stopped(step->context))
+        return rpc_status_set(status, RPC_CANCELLED, "stopped");
     step->job->launch = arena_alloc(step->context->arena, sizeof *step->job->launch);
     lotcast__v1__launch_job__init(step->job->launch);
     step->job->launch->campaign_id = (char *)"made";
@@ -105,7 +110,9 @@ static enum rpc_code failed(struct job_step *step, struct rpc_status *error,
     (void)status;
     (void)error;
     failed_calls++;
-    Lotcast__V1__UserRecord user = make_user(step->job->job_id, "failed@x");
+    Lotcast__V1__UserRecord user =
+        make_user(step->job->job_id,
+                  arena_printf(step->context->arena, "%lld@failed", (long long)step->job->job_id));
     (void)store_commit_put(step->commit, &user);
     return RPC_OK;
 }
@@ -284,13 +291,16 @@ static void usurp(struct fixture *fixture, int64_t id, int64_t due_in_ms)
 static void fences_a_step_that_lost_its_lease(void **state)
 {
     struct services *services = role(*state);
+    services->jobs->heartbeat_ms = PATIENCE_MS; /* so that the step's own commit finds out */
     atomic_store(&script.blocks, true);
     logic_start(services);
     int64_t id = job_add(services, SLOW_KIND, CUSTOMER);
     await(&script.entered);
     usurp(*state, id, PATIENCE_MS);
     (void)sem_post(&script.go);
-    logic_stop(services); /* the step has ended */
+    while (atomic_load(&script.inside) > 0)
+        (void)sched_yield();
+    logic_stop(services);
     struct test_context test;
     context_begin(&test);
     const Lotcast__V1__JobRecord *job = job_get(*state, &test, id);
