@@ -26,7 +26,8 @@ void rpc_status_clear(struct rpc_status *status)
         *status = (struct rpc_status){.position = -1};
 }
 
-static void set_message(struct rpc_status *status, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void set_message(struct rpc_status *status,
+                                                              const char *format, va_list args)
 {
     (void)vsnprintf(status->message, sizeof status->message, format, args);
     size_t bad;
