@@ -200,7 +200,7 @@ bool store__wire_extract(struct span packed, const ProtobufCFieldDescriptor *con
             return false;
     }
     while (packed.len > 0) {
-        struct wire_field field;
+        struct wire_field field = {0};
         if (!take_field(&packed, &field))
             return false;
         for (size_t i = 0; i < count; i++) {
@@ -231,7 +231,7 @@ static bool field_valid(const ProtobufCFieldDescriptor *known, const struct wire
 bool store__wire_valid(struct span packed, const ProtobufCMessageDescriptor *descriptor)
 {
     while (packed.len > 0) {
-        struct wire_field field;
+        struct wire_field field = {0};
         if (!take_field(&packed, &field))
             return false;
         const ProtobufCFieldDescriptor *known =
