@@ -29,6 +29,9 @@
 /* Backoff of reconnecting, in ms. */
 #define RECONNECT_MS_MIN 10
 #define RECONNECT_MS_MAX 250
+/* How often the guard looks whether a lost connection comes back, in ms; longer than the backoff.
+ */
+#define GUARD_INTERVAL_MS 300
 /* How long opening waits for a first connection, in ms, so that a call right after it finds one. */
 #define FIRST_CONNECT_WAIT_MS 100
 /* Slots beyond the calls in flight: those whose abort is not confirmed yet. */
@@ -56,8 +59,12 @@ struct slot {
 
 struct reqrep {
     nng_socket socket;
-    bool ipc;
-    pthread_mutex_t lock; /* of all below */
+    struct rpc__nng_address address;
+    struct rpc__guard *guard;
+    nng_dialer dialer;       /* the guard's after opening, like the next two */
+    struct rpc__probe probe; /* under way */
+    unsigned answers;        /* of probes, one after the other, without a connection of NNG's */
+    pthread_mutex_t lock;    /* of all below */
     pthread_cond_t connected;
     struct slot **slots;
     size_t slot_count;
@@ -278,7 +285,7 @@ static void pipe_checked(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
     (void)event;
     const struct reqrep *reqrep = arg;
-    if (!rpc__nng_peer_is_ours(pipe, reqrep->ipc))
+    if (!rpc__nng_peer_is_ours(pipe, reqrep->address.ipc))
         (void)nng_pipe_close(pipe);
 }
 
@@ -333,6 +340,37 @@ static void pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *arg)
     (void)pthread_mutex_unlock(&reqrep->lock);
 }
 
+/*
+ * The guard's tick. While there is no connection: is somebody there? Twice in a row, with NNG's own
+ * backoff between, means that NNG has given up. A probe that is not answered (the server is
+ * stopped) is kept open: closing it would only leave the server a dead connection to stumble over.
+ */
+static void check_dialer(void *arg)
+{
+    struct reqrep *reqrep = arg;
+    (void)pthread_mutex_lock(&reqrep->lock);
+    bool connected = reqrep->pipe_count > 0;
+    (void)pthread_mutex_unlock(&reqrep->lock);
+    if (connected && reqrep->probe.fd < 0) {
+        reqrep->answers = 0;
+        return;
+    }
+    enum rpc__probe_result result = PROBE_WAITING;
+    if (reqrep->probe.fd < 0)
+        result = rpc__probe_begin(&reqrep->probe, &reqrep->address);
+    if (result == PROBE_WAITING)
+        result = rpc__probe_wait(&reqrep->probe, 0);
+    if (result == PROBE_WAITING)
+        return;
+    rpc__probe_end(&reqrep->probe);
+    reqrep->answers = connected || result == PROBE_ABSENT ? 0 : reqrep->answers + 1;
+    if (reqrep->answers < 2)
+        return;
+    reqrep->answers = 0;
+    (void)nng_dialer_close(reqrep->dialer);
+    (void)nng_dial(reqrep->socket, reqrep->address.url, &reqrep->dialer, NNG_FLAG_NONBLOCK);
+}
+
 static void wait_first_connection(struct reqrep *reqrep)
 {
     int64_t until_ms = clock_mono_ms() + FIRST_CONNECT_WAIT_MS;
@@ -374,7 +412,7 @@ static void reqrep_free(struct reqrep *reqrep)
     free(reqrep);
 }
 
-static int dial(struct reqrep *reqrep, const char *url)
+static int dial(struct reqrep *reqrep)
 {
     nng_socket socket = reqrep->socket;
     int rv = rpc__nng_socket_prepare(socket);
@@ -391,7 +429,7 @@ static int dial(struct reqrep *reqrep, const char *url)
     if (rv == 0)
         rv = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, pipe_removed, reqrep);
     if (rv == 0)
-        rv = nng_dial(socket, url, NULL, NNG_FLAG_NONBLOCK);
+        rv = nng_dial(socket, reqrep->address.url, &reqrep->dialer, NNG_FLAG_NONBLOCK);
     return rv;
 }
 
@@ -408,13 +446,18 @@ static enum rpc_code reqrep_open(struct rpc_channel *channel,
         reqrep_create(options->calls_max == 0 ? CALLS_MAX_DEFAULT : options->calls_max);
     if (reqrep == NULL)
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
-    reqrep->ipc = address.path != NULL;
+    reqrep->address = address;
+    reqrep->probe.fd = -1;
     int rv = nng_req0_open(&reqrep->socket);
     if (rv != 0) {
         reqrep_free(reqrep);
         return rpc__nng_status(rv, status);
     }
-    rv = dial(reqrep, address.url);
+    rv = dial(reqrep);
+    if (rv == 0) {
+        reqrep->guard = rpc__guard_start(GUARD_INTERVAL_MS, check_dialer, reqrep);
+        rv = reqrep->guard == NULL ? NNG_ENOMEM : 0;
+    }
     if (rv != 0) {
         if (rpc__nng_socket_close(reqrep->socket))
             reqrep_free(reqrep);
@@ -430,6 +473,9 @@ static enum rpc_code reqrep_open(struct rpc_channel *channel,
 static void reqrep_close(void *state)
 {
     struct reqrep *reqrep = state;
+    bool free_all = rpc__guard_stop(reqrep->guard);
+    if (free_all)
+        rpc__probe_end(&reqrep->probe);
     for (size_t i = 0; i < reqrep->slot_count; i++) {
         struct slot *slot = reqrep->slots[i];
         nng_aio_stop(slot->aio);
@@ -437,7 +483,7 @@ static void reqrep_close(void *state)
         if (slot->call != NULL) /* a stopped aio begins nothing and calls nobody */
             rpc_call_unref(slot->call);
     }
-    if (!rpc__nng_socket_close(reqrep->socket))
+    if (!rpc__nng_socket_close(reqrep->socket) || !free_all)
         return; /* NNG still uses it all */
     for (size_t i = 0; i < reqrep->slot_count; i++) {
         struct slot *slot = reqrep->slots[i];

@@ -14,8 +14,14 @@
 
 struct rpc__nng_address {
     char url[NNG_ADDRESS_BYTES]; /* as NNG takes it: ipc:///path or tcp://host:port */
-    const char *path;            /* of an ipc socket, in url; NULL for tcp */
+    bool ipc;
 };
+
+/* The path of an ipc address's socket. */
+static inline const char *rpc__nng_address_path(const struct rpc__nng_address *address)
+{
+    return address->url + sizeof "ipc://" - 1;
+}
 
 /*
  * Parses req+ipc:///path and req+tcp://host:port. RPC_FAILED_PRECONDITION for a path that a
@@ -47,5 +53,32 @@ nng_msg *rpc__nng_packet(const Lotcast__V1__PacketHeader *header, size_t payload
 
 /* Hands a received message over as a payload of `bytes`, which lie in it. */
 struct rpc_payload rpc__nng_payload(nng_msg *msg, struct span bytes);
+
+/* --- nng_guard.c --- */
+
+/* A plain connection to an address, to see who is there. {-1}: none. */
+struct rpc__probe {
+    int fd;
+};
+
+enum rpc__probe_result {
+    PROBE_ABSENT,  /* nobody listens, or the connection has ended */
+    PROBE_WAITING, /* connected, or the backlog is full (fd is -1 then) */
+    PROBE_ANSWERED /* the other end has greeted */
+};
+
+/* Connects and greets; waits a moment at most. */
+enum rpc__probe_result rpc__probe_begin(struct rpc__probe *probe,
+                                        const struct rpc__nng_address *address);
+/* Waits for the other end's greeting. */
+enum rpc__probe_result rpc__probe_wait(struct rpc__probe *probe, int timeout_ms);
+void rpc__probe_end(struct rpc__probe *probe);
+
+struct rpc__guard;
+/* Starts a thread that calls `tick` each interval_ms. NULL when that fails. */
+struct rpc__guard *rpc__guard_start(int interval_ms, void (*tick)(void *arg), void *arg);
+/* Ends it; false if its tick did not end in time: then what it uses must not be freed. Takes NULL.
+ */
+bool rpc__guard_stop(struct rpc__guard *guard);
 
 #endif

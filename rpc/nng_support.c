@@ -81,7 +81,7 @@ enum rpc_code rpc__nng_address_parse(const char *url, struct rpc__nng_address *r
     if (strlen(address) >= sizeof ret_address->url)
         return rpc_status_set(status, RPC_INVALID_ARGUMENT, "the address is too long");
     (void)snprintf(ret_address->url, sizeof ret_address->url, "%s", address);
-    ret_address->path = is_ipc ? ret_address->url + (rest - address) : NULL;
+    ret_address->ipc = is_ipc;
     return RPC_OK;
 }
 

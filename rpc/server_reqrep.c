@@ -10,12 +10,8 @@
  * Slots are added while few are left to receive, up to more than the server's queues can hold, so
  * that a full queue is answered with push-back instead of stalling in the kernel.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <nng/nng.h>
@@ -24,6 +20,7 @@
 
 #include "rpc/nng_internal.h"
 
+#include "rpc/base/clock.h"
 #include "rpc/wire.h"
 
 #define SLOTS_FIRST 32
@@ -36,6 +33,13 @@
 /* A peer that does not take its answer for so long is cut off, in ms. */
 #define SEND_TIMEOUT_MS 10000
 #define IPC_MODE 0600
+/* How often the guard looks whether connections are still taken, and how long it waits for that, in
+ * ms. It takes two failures in a row, so a listener that NNG has given up is back within 2 s. */
+#define GUARD_INTERVAL_MS 400
+#define GUARD_WAIT_MS 700
+/* How long a listening process may take to greet before it counts as one that listens anyway, in
+ * ms. */
+#define LISTENING_WAIT_MS 200
 
 enum slot_state { SLOT_RECEIVING, SLOT_BUSY, SLOT_SENDING };
 
@@ -50,12 +54,16 @@ struct slot {
 struct rpc__listener {
     struct rpc_server *server;
     enum rpc_trust trust;
-    bool ipc;
+    struct rpc__nng_address address;
     nng_socket socket;
+    nng_listener nng; /* the guard's after opening */
+    struct rpc__guard *guard;
     atomic_bool closing;
     atomic_size_t receiving; /* slots */
     atomic_size_t pipe_count;
-    pthread_mutex_t lock; /* of the two below */
+    pthread_mutex_t lock;  /* of all below */
+    pthread_cond_t accept; /* accepted has changed */
+    uint64_t accepted;     /* connections, ever */
     struct slot **slots;
     size_t slot_count;
     size_t slots_max;
@@ -273,8 +281,12 @@ static void pipe_checked(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
     (void)event;
     struct rpc__listener *listener = arg;
+    (void)pthread_mutex_lock(&listener->lock);
+    listener->accepted++;
+    (void)pthread_cond_broadcast(&listener->accept);
+    (void)pthread_mutex_unlock(&listener->lock);
     size_t before = atomic_fetch_add(&listener->pipe_count, 1);
-    if (before >= PIPES_MAX || !rpc__nng_peer_is_ours(pipe, listener->ipc))
+    if (before >= PIPES_MAX || !rpc__nng_peer_is_ours(pipe, listener->address.ipc))
         (void)nng_pipe_close(pipe);
 }
 
@@ -286,75 +298,118 @@ static void pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *arg)
     (void)atomic_fetch_sub(&listener->pipe_count, 1);
 }
 
-/* --- opening and closing --- */
-
-/* Whether somebody listens at the socket; a queue that is full means yes. */
-static bool somebody_listens(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return true;
-    int rc = connect(fd, (const struct sockaddr *)&address, sizeof address);
-    bool refused = rc != 0 && errno == ECONNREFUSED;
-    (void)close(fd);
-    return !refused;
-}
+/* --- listening --- */
 
 /* Removes a socket that a dead server left. */
-static enum rpc_code remove_stale(const char *path, struct rpc_status *status)
+static enum rpc_code remove_stale(const struct rpc__nng_address *address, struct rpc_status *status)
 {
+    const char *path = rpc__nng_address_path(address);
     struct stat info;
     if (lstat(path, &info) != 0)
         return RPC_OK; /* nothing there; any other trouble is listen's to tell */
     if (!S_ISSOCK(info.st_mode))
         return rpc_status_set(status, RPC_FAILED_PRECONDITION, "%s is not a socket", path);
-    if (somebody_listens(path))
+    struct rpc__probe probe = {-1};
+    enum rpc__probe_result result = rpc__probe_begin(&probe, address);
+    if (result == PROBE_WAITING) /* only so as not to hang up on it in the middle of its greeting */
+        (void)rpc__probe_wait(&probe, LISTENING_WAIT_MS);
+    rpc__probe_end(&probe);
+    if (result != PROBE_ABSENT)
         return rpc_status_set(status, RPC_FAILED_PRECONDITION, "another process listens at %s",
                               path);
     (void)unlink(path);
     return RPC_OK;
 }
 
-static int listen_at(struct rpc__listener *listener, const char *url)
+static int listen_again(struct rpc__listener *listener)
 {
-    nng_listener nng;
+    int rv = nng_listener_create(&listener->nng, listener->socket, listener->address.url);
+    if (rv == 0 && listener->address.ipc)
+        rv = nng_listener_set_int(listener->nng, NNG_OPT_IPC_PERMISSIONS, IPC_MODE);
+    if (rv != 0)
+        return rv;
+    /* NNG sets the mode after bind; the mask covers the moment between. */
+    mode_t mask = umask(077);
+    rv = nng_listener_start(listener->nng, 0);
+    (void)umask(mask);
+    return rv;
+}
+
+static int listen_first(struct rpc__listener *listener)
+{
     int rv = rpc__nng_socket_prepare(listener->socket);
     if (rv == 0)
         rv = nng_pipe_notify(listener->socket, NNG_PIPE_EV_ADD_PRE, pipe_checked, listener);
     if (rv == 0)
         rv = nng_pipe_notify(listener->socket, NNG_PIPE_EV_REM_POST, pipe_removed, listener);
-    if (rv == 0)
-        rv = nng_listener_create(&nng, listener->socket, url);
-    if (rv == 0 && listener->ipc)
-        rv = nng_listener_set_int(nng, NNG_OPT_IPC_PERMISSIONS, IPC_MODE);
-    if (rv != 0)
-        return rv;
-    /* The mode above is set after bind; the mask covers the moment between. */
-    mode_t mask = umask(0177);
-    rv = nng_listener_start(nng, 0);
-    (void)umask(mask);
-    return rv;
+    return rv == 0 ? listen_again(listener) : rv;
 }
 
-static struct rpc__listener *listener_create(struct rpc_server *server, enum rpc_trust trust,
-                                             bool ipc)
+/* Whether NNG has taken a connection of ours, or anybody's, meanwhile. */
+static bool takes_connections(struct rpc__listener *listener)
+{
+    (void)pthread_mutex_lock(&listener->lock);
+    uint64_t before = listener->accepted;
+    (void)pthread_mutex_unlock(&listener->lock);
+    struct rpc__probe probe = {-1};
+    if (rpc__probe_begin(&probe, &listener->address) == PROBE_ABSENT)
+        return false;
+    int64_t until_ms = clock_mono_ms() + GUARD_WAIT_MS;
+    struct timespec until = {until_ms / 1000, (until_ms % 1000) * 1000000};
+    int rc = 0;
+    (void)pthread_mutex_lock(&listener->lock);
+    while (listener->accepted == before && rc == 0)
+        rc = pthread_cond_timedwait(&listener->accept, &listener->lock, &until);
+    bool taken = listener->accepted != before;
+    (void)pthread_mutex_unlock(&listener->lock);
+    rpc__probe_end(&probe);
+    return taken;
+}
+
+/* The guard's tick. Listening anew ends the old listener's connections; their peers come back at
+ * once. */
+static void check_listener(void *arg)
+{
+    struct rpc__listener *listener = arg;
+    if (takes_connections(listener) || takes_connections(listener))
+        return;
+    (void)nng_listener_close(listener->nng);
+    (void)listen_again(listener); /* if that fails, the next tick tries again */
+}
+
+/* --- opening and closing --- */
+
+static struct rpc__listener *listener_create(struct rpc_server *server,
+                                             const struct rpc__nng_address *address,
+                                             enum rpc_trust trust)
 {
     struct rpc__listener *listener = calloc(1, sizeof *listener);
     if (listener == NULL)
         return NULL;
     listener->server = server;
     listener->trust = trust;
-    listener->ipc = ipc;
+    listener->address = *address;
     listener->slots_max = 2 * rpc__server_queue_max(server) + SLOTS_SPARE;
     listener->slots = calloc(listener->slots_max, sizeof *listener->slots);
     if (listener->slots == NULL) {
         free(listener);
         return NULL;
     }
+    pthread_condattr_t attributes;
     (void)pthread_mutex_init(&listener->lock, NULL);
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&listener->accept, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
     return listener;
+}
+
+static void listener_free(struct rpc__listener *listener)
+{
+    (void)pthread_cond_destroy(&listener->accept);
+    (void)pthread_mutex_destroy(&listener->lock);
+    free(listener->slots);
+    free(listener);
 }
 
 enum rpc_code rpc__listener_open(struct rpc_server *server, const char *url, enum rpc_trust trust,
@@ -362,34 +417,37 @@ enum rpc_code rpc__listener_open(struct rpc_server *server, const char *url, enu
 {
     struct rpc__nng_address address;
     enum rpc_code code = rpc__nng_address_parse(url, &address, status);
-    if (code == RPC_OK && address.path != NULL)
-        code = remove_stale(address.path, status);
+    if (code == RPC_OK && address.ipc)
+        code = remove_stale(&address, status);
     if (code != RPC_OK)
         return code;
-    struct rpc__listener *listener = listener_create(server, trust, address.path != NULL);
+    struct rpc__listener *listener = listener_create(server, &address, trust);
     if (listener == NULL)
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
     int rv = nng_rep0_open(&listener->socket);
     if (rv != 0) {
-        (void)pthread_mutex_destroy(&listener->lock);
-        free(listener->slots);
-        free(listener);
+        listener_free(listener);
         return rpc__nng_status(rv, status);
     }
-    rv = listen_at(listener, address.url);
+    for (size_t i = 0; i < SLOTS_FIRST && add_slot(listener); i++)
+        continue;
+    rv = listen_first(listener);
+    if (rv == 0) {
+        listener->guard = rpc__guard_start(GUARD_INTERVAL_MS, check_listener, listener);
+        rv = listener->guard == NULL ? NNG_ENOMEM : 0;
+    }
     if (rv != 0) {
         (void)rpc__listener_close(listener);
         return rpc_status_set(status, RPC_FAILED_PRECONDITION, "cannot listen at %s: %s",
                               address.url, nng_strerror(rv));
     }
-    for (size_t i = 0; i < SLOTS_FIRST && add_slot(listener); i++)
-        continue;
     *ret_listener = listener;
     return RPC_OK;
 }
 
 bool rpc__listener_close(struct rpc__listener *listener)
 {
+    bool free_all = rpc__guard_stop(listener->guard);
     (void)pthread_mutex_lock(&listener->lock);
     atomic_store(&listener->closing, true); /* from here on no slot is added */
     (void)pthread_mutex_unlock(&listener->lock);
@@ -397,14 +455,12 @@ bool rpc__listener_close(struct rpc__listener *listener)
         nng_aio_stop(listener->slots[i]->aio);
         (void)nng_ctx_close(listener->slots[i]->ctx);
     }
-    if (!rpc__nng_socket_close(listener->socket))
+    if (!rpc__nng_socket_close(listener->socket) || !free_all)
         return false;
     for (size_t i = 0; i < listener->slot_count; i++) {
         nng_aio_free(listener->slots[i]->aio);
         free(listener->slots[i]);
     }
-    (void)pthread_mutex_destroy(&listener->lock);
-    free(listener->slots);
-    free(listener);
+    listener_free(listener);
     return true;
 }
