@@ -9,8 +9,8 @@
 #include "rpc/base/clock.h"
 
 /* Reads of a status until it has taken. */
-#define STATUS_READS_MAX 5
-#define STATUS_PAUSE_MS 300
+#define STATUS_READS_MAX 4
+#define STATUS_PAUSE_MS 150
 /* JSON of one parameter at most, in bytes. */
 #define PARAM_BYTES_MAX ((size_t)64 * 1024)
 
