@@ -18,6 +18,14 @@
 /* A page, decoded, in bytes; what is beyond is not read. */
 #define SITE_PAGE_BYTES_MAX ((size_t)4 * 1024 * 1024)
 
+/*
+ * Why an item is not advertised (ItemRecord.excluded), the first that holds: it has no title; no price, or
+ * none that could be read; a price whose currency is not known.
+ */
+#define SITE_EXCLUDED_TITLE "missing_title"
+#define SITE_EXCLUDED_PRICE "missing_price"
+#define SITE_EXCLUDED_CURRENCY "missing_currency"
+
 /* Called on the scanning thread now and then. Returning false stops the scan: it ends with what it
  * has. */
 typedef bool site_progress(void *arg, int64_t items_found, int64_t pages_fetched);
