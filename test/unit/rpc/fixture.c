@@ -251,7 +251,8 @@ void fixture_await_waiting(struct fixture *fixture, unsigned count)
 
 struct rpc_channel *fixture_channel(struct fixture *fixture, const char *url)
 {
-    struct rpc_channel_options options = {.url = url, .server = fixture->server};
+    struct rpc_channel_options options = {.url = url,
+                                          .server = fixture == NULL ? NULL : fixture->server};
     struct rpc_channel *channel = NULL;
     struct rpc_status status;
     if (rpc_channel_open(&options, &channel, &status) != RPC_OK)
