@@ -17,9 +17,12 @@
 struct json_codec; /* immutable, any thread */
 
 struct json_options {
-    bool integers_as_numbers; /* 64-bit integers as numbers; outside ±(2^53 - 1) is an error */
-    bool print_defaults;      /* every field is printed; absent messages are null */
-    bool hide_session_token;  /* fields marked session_token are not printed */
+    /* Every number is a JSON number: never quoted. An integer outside ±(2^53 - 1) or with a point
+     * or an exponent, and a NaN, are errors. Without it 64-bit integers are quoted. */
+    bool integers_as_numbers;
+    /* Every field is printed; absent messages are null. Of a oneof only the member that is set. */
+    bool print_defaults;
+    bool hide_session_token; /* fields marked session_token are not printed */
     bool hide_redacted; /* fields marked redacted print as "[redacted]" (for logs and terminals) */
     bool strict_names;  /* only the JSON name is taken, not the .proto name too */
 };
@@ -54,8 +57,11 @@ enum rpc_code json_set_from_text(const struct json_codec *codec, ProtobufCMessag
                                  struct span path, struct span text, struct arena *arena,
                                  struct rpc_status *status) __attribute__((warn_unused_result));
 
-/* Appends `message` as JSON. RPC_INTERNAL for an integer beyond 2^53 or bad UTF-8;
- * RPC_RESOURCE_EXHAUSTED when the buffer's maximum is reached. */
+/*
+ * Appends `message` as JSON. RPC_INTERNAL for an integer beyond 2^53, a NaN, bad UTF-8 or nesting
+ * that json_parse would refuse; RPC_RESOURCE_EXHAUSTED when the buffer's maximum is reached, or
+ * nearly so. What was appended before a failure stays there.
+ */
 enum rpc_code json_print(const struct json_codec *codec, const ProtobufCMessage *message,
                          struct buffer *out, struct rpc_status *status)
     __attribute__((warn_unused_result));

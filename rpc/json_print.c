@@ -138,15 +138,18 @@ static void print_bytes(struct buffer *out, const ProtobufCBinaryData *bytes)
     out->len += len;
 }
 
-/* The shortest of the usual precisions that reads back as the same number. */
-static void print_float(struct buffer *out, double value, bool narrow)
+/* The shortest of the usual precisions that reads back as the same number. False: there is none. */
+static bool print_float(struct printer *printer, double value, bool narrow)
 {
+    struct buffer *out = printer->out;
     char text[32];
     if (isnan(value) || isinf(value)) {
+        if (printer->codec->options.integers_as_numbers)
+            return false;
         (void)buffer_append_string(out, isnan(value) ? "\"NaN\""
                                         : value > 0  ? "\"Infinity\""
                                                      : "\"-Infinity\"");
-        return;
+        return true;
     }
     int most = narrow ? 9 : 17;
     for (int digits = narrow ? 6 : 15; digits <= most; digits++) {
@@ -156,6 +159,7 @@ static void print_float(struct buffer *out, double value, bool narrow)
             break;
     }
     (void)buffer_append_string(out, text);
+    return true;
 }
 
 static bool print_integer(struct printer *printer, const struct json__field *field, bool negative,
@@ -244,11 +248,9 @@ static bool print_scalar(struct printer *printer, const struct json__field *fiel
     case JSON__UINT64:
         return print_integer(printer, field, false, *(const uint64_t *)slot);
     case JSON__FLOAT:
-        print_float(printer->out, *(const float *)slot, true);
-        return true;
+        return print_float(printer, *(const float *)slot, true);
     case JSON__DOUBLE:
-        print_float(printer->out, *(const double *)slot, false);
-        return true;
+        return print_float(printer, *(const double *)slot, false);
     case JSON__BOOL:
         if (*(const protobuf_c_boolean *)slot)
             (void)buffer_append(printer->out, "true", 4);

@@ -234,6 +234,23 @@ static void floats_read_back_the_same(void **state)
     }
 }
 
+static void the_api_has_no_nan(void **state)
+{
+    struct codec_fixture *fixture = *state;
+    const double values[] = {NAN, INFINITY, -INFINITY};
+    static const char *const wants[] = {"{\"doubleValue\":\"NaN\"}",
+                                        "{\"doubleValue\":\"Infinity\"}",
+                                        "{\"doubleValue\":\"-Infinity\"}"};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        Lotcast__Test__V1__Scalars message = LOTCAST__TEST__V1__SCALARS__INIT;
+        message.double_value = values[i];
+        buffer_clear(&fixture->out);
+        assert_int_equal(json_print(fixture->api, &message.base, &fixture->out, &fixture->status),
+                         RPC_INTERNAL);
+        assert_string_equal(codec_fixture_print(fixture, fixture->plain, &message), wants[i]);
+    }
+}
+
 static void secrets_are_hidden_or_redacted(void **state)
 {
     struct codec_fixture *fixture = *state;
@@ -372,6 +389,7 @@ int main(void)
         cmocka_unit_test(bad_utf8_is_an_error_or_replaced),
         cmocka_unit_test(integers_beyond_2_53_are_errors),
         cmocka_unit_test(floats_read_back_the_same),
+        cmocka_unit_test(the_api_has_no_nan),
         cmocka_unit_test(secrets_are_hidden_or_redacted),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(a_full_buffer_is_an_answer),
