@@ -106,13 +106,14 @@ int64_t site__fetch_backoff_ms(const struct http_response *response, int attempt
 static struct http_request request_of(struct fetcher *fetcher, const char *url,
                                       enum fetch_kind kind)
 {
-    static const struct http_header accept[] = {
+    static const struct http_header headers[] = {
+        {"User-Agent", SITE_USER_AGENT},
         {"Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}};
     struct http_request request = {
         .verb = HTTP_GET,
         .url = url,
-        .headers = accept,
-        .header_count = 1,
+        .headers = headers,
+        .header_count = 2,
         .policy = fetcher->policy,
         .connect_ms_max = CONNECT_MS_MAX,
         .body_bytes_max = SITE_PAGE_BYTES_MAX,

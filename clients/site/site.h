@@ -11,6 +11,9 @@
 #include "lotcast/v1/records.pb-c.h"
 #include "rpc/context.h"
 
+/* How a scan names itself, whatever its http_client is made with; in robots.txt it is the name
+ * before the slash. */
+#define SITE_USER_AGENT "LotcastBot/1.0"
 /* Requests at once to one host. */
 #define SITE_REQUESTS_PER_HOST_MAX 4
 /* Pages of one scan at most. */
@@ -19,8 +22,8 @@
 #define SITE_PAGE_BYTES_MAX ((size_t)4 * 1024 * 1024)
 
 /*
- * Why an item is not advertised (ItemRecord.excluded), the first that holds: it has no title; no price, or
- * none that could be read; a price whose currency is not known.
+ * Why an item is not advertised (ItemRecord.excluded), the first that holds: it has no title; no
+ * price, or none that could be read; a price whose currency is not known.
  */
 #define SITE_EXCLUDED_TITLE "missing_title"
 #define SITE_EXCLUDED_PRICE "missing_price"
