@@ -4,9 +4,9 @@
  * nobody can choose names that collide. A table stays with its depth and is reused without being
  * cleared: a slot counts only if it carries the present object's serial number.
  */
+#include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
-#include <threads.h>
 
 #include "rpc/base/clock.h"
 #include "rpc/json_internal.h"
@@ -14,7 +14,7 @@
 #define SLOTS_FIRST 64
 
 static uint64_t hash_key[2];
-static once_flag hash_key_once = ONCE_FLAG_INIT;
+static pthread_once_t hash_key_once = PTHREAD_ONCE_INIT;
 
 static void make_hash_key(void)
 {
@@ -129,7 +129,7 @@ static enum rpc_code add_to_table(struct json__keys *keys, struct json__key_set 
 /* From one by one to a table. The keys of `few` are known to differ. */
 static enum rpc_code move_to_table(struct json__keys *keys, struct json__key_set *set)
 {
-    call_once(&hash_key_once, make_hash_key);
+    (void)pthread_once(&hash_key_once, make_hash_key);
     if (set->slots == NULL && !grow(keys, set))
         return RPC_RESOURCE_EXHAUSTED;
     for (size_t i = 0; i < JSON__KEYS_FEW; i++) {
