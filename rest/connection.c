@@ -211,9 +211,9 @@ static void feed(struct rest_connection *connection)
                    MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     if (was_head && gate->state != GATE_STATE_HEAD)
-        connection->deadline_ms = clock_mono_ms() + REST_BODY_MS_MAX;
+        connection->deadline_ms = clock_mono_ms() + connection->thread->rest->body_ms_max;
     else if (!had_started && !connection->fresh && gate_started(gate, socket->input->size))
-        connection->deadline_ms = clock_mono_ms() + REST_HEAD_MS_MAX;
+        connection->deadline_ms = clock_mono_ms() + connection->thread->rest->head_ms_max;
 }
 
 /* Whether the client speaks HTTP/2; false with `ret_more` while that cannot be told yet. */
@@ -265,7 +265,7 @@ static void on_rearm(h2o_timeout_entry_t *entry)
     h2o_socket_dont_read(socket, 0);
     socket->_cb.read = on_read;
     gate_next(&connection->gate);
-    connection->deadline_ms = clock_mono_ms() + REST_IDLE_MS_MAX;
+    connection->deadline_ms = clock_mono_ms() + connection->thread->rest->idle_ms_max;
     if (connection->held.len > 0) {
         h2o_iovec_t room = h2o_buffer_reserve(&socket->input, connection->held.len);
         memcpy(room.base, connection->held.data, connection->held.len);
@@ -319,7 +319,7 @@ void rest_connection_accept(struct rest_thread *thread, h2o_socket_t *socket)
     connection->gated = true;
     connection->fresh = true;
     connection->rearm.cb = on_rearm;
-    connection->deadline_ms = clock_mono_ms() + REST_HEAD_MS_MAX;
+    connection->deadline_ms = clock_mono_ms() + rest->head_ms_max;
     gate_init(&connection->gate);
     buffer_init(&connection->held, REST_HELD_BYTES_MAX);
     h2o_linklist_insert(&thread->connections, &connection->link);
@@ -354,13 +354,13 @@ void rest_connection_request_over(struct rest_connection *connection)
         return;
     }
     connection->request = NULL;
-    connection->deadline_ms = clock_mono_ms() + REST_IDLE_MS_MAX;
+    connection->deadline_ms = clock_mono_ms() + connection->thread->rest->idle_ms_max;
     h2o_timeout_link(connection->thread->loop, &connection->thread->context.zero_timeout,
                      &connection->rearm);
 }
 
 void rest_connection_writing(struct rest_connection *connection, size_t bytes)
 {
-    connection->deadline_ms =
-        clock_mono_ms() + REST_WRITE_MS_MAX + (int64_t)(bytes / REST_WRITE_BYTES_PER_MS);
+    connection->deadline_ms = clock_mono_ms() + connection->thread->rest->write_ms_max +
+                              (int64_t)(bytes / REST_WRITE_BYTES_PER_MS);
 }

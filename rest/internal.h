@@ -22,13 +22,12 @@
 #include "rpc/base/metrics.h"
 #include "rpc/json.h"
 
-/* Time that a connection has, in ms: for its first request's first byte and a head; for a body
- * after its head; between requests; for taking an answer, and bytes a ms beyond that. */
+/* Defaults of what rest.h says of a client's time. */
 #define REST_HEAD_MS_MAX 10000
 #define REST_BODY_MS_MAX 20000
 #define REST_IDLE_MS_MAX 60000
 #define REST_WRITE_MS_MAX 20000
-#define REST_WRITE_BYTES_PER_MS 64
+#define REST_WRITE_BYTES_PER_MS 256
 /* How often deadlines are looked at, in ms, and how much a call may overrun before 504 comes from
  * here. */
 #define REST_TICK_MS 100
@@ -68,6 +67,10 @@ struct rest {
     bool http2;
     size_t connections_max;
     size_t connections_per_address_max;
+    int64_t head_ms_max;
+    int64_t body_ms_max;
+    int64_t idle_ms_max;
+    int64_t write_ms_max;
     h2o_globalconf_t config;
     struct rest_thread *threads;
     size_t thread_count;

@@ -45,6 +45,28 @@ static void configure(struct rest *rest)
     h2o_create_handler(path, sizeof(h2o_handler_t))->on_req = rest_request_handle;
 }
 
+static int64_t or_default(int64_t value, int64_t value_default)
+{
+    return value == 0 ? value_default : value;
+}
+
+static void copy_limits(struct rest *rest, const struct rest_options *options)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    rest->connections_max =
+        options->connections_max == 0 ? CONNECTIONS_MAX_DEFAULT : options->connections_max;
+    rest->connections_per_address_max = options->connections_per_address_max == 0
+                                            ? CONNECTIONS_PER_ADDRESS_MAX_DEFAULT
+                                            : options->connections_per_address_max;
+    rest->head_ms_max = or_default(options->head_ms_max, REST_HEAD_MS_MAX);
+    rest->body_ms_max = or_default(options->body_ms_max, REST_BODY_MS_MAX);
+    rest->idle_ms_max = or_default(options->idle_ms_max, REST_IDLE_MS_MAX);
+    rest->write_ms_max = or_default(options->write_ms_max, REST_WRITE_MS_MAX);
+    rest->thread_count = options->threads != 0 ? options->threads : cores > 0 ? (size_t)cores : 1;
+    if (rest->thread_count > THREADS_MAX)
+        rest->thread_count = THREADS_MAX;
+}
+
 static bool use_public_url(struct rest *rest, const char *url)
 {
     char *copy = strdup(url);
@@ -61,18 +83,10 @@ static bool use_public_url(struct rest *rest, const char *url)
 static enum rpc_code copy_options(struct rest *rest, const struct rest_options *options,
                                   struct rpc_status *status)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     rest->registry = options->registry;
     rest->channel = options->channel;
     rest->http2 = options->http2;
-    rest->connections_max =
-        options->connections_max == 0 ? CONNECTIONS_MAX_DEFAULT : options->connections_max;
-    rest->connections_per_address_max = options->connections_per_address_max == 0
-                                            ? CONNECTIONS_PER_ADDRESS_MAX_DEFAULT
-                                            : options->connections_per_address_max;
-    rest->thread_count = options->threads != 0 ? options->threads : cores > 0 ? (size_t)cores : 1;
-    if (rest->thread_count > THREADS_MAX)
-        rest->thread_count = THREADS_MAX;
+    copy_limits(rest, options);
     rest->listen = strdup(options->listen);
     rest->proxies = calloc(options->trusted_proxy_count + 1, sizeof rest->proxies[0]);
     rest->threads = calloc(rest->thread_count, sizeof rest->threads[0]);

@@ -30,6 +30,11 @@ struct rest_options {
         connections_per_address_max; /* IPv6 by /64; loopback and trusted proxies exempt. 0: 256 */
     bool http2;                      /* with prior knowledge only; put a front proxy before it */
     unsigned threads;                /* 0: one a core */
+    /* Time that a client has, in ms; 0: the default. */
+    int64_t head_ms_max;  /* for its first byte, and for a head. 10,000 */
+    int64_t body_ms_max;  /* for a body, after its head. 20,000 */
+    int64_t idle_ms_max;  /* between requests. 60,000 */
+    int64_t write_ms_max; /* for taking an answer, and 1 more for each 256 bytes of it. 20,000 */
     const struct rest_health_target *health_targets; /* copied; the channels are borrowed */
     size_t health_target_count;
 };

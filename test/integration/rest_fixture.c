@@ -20,7 +20,6 @@
 #include "lotcast/v1/auth.pb-c.h"
 #include "lotcast/v1/dashboard.pb-c.h"
 #include "lotcast/v1/onboarding.pb-c.h"
-#include "rpc/server.h"
 
 #define ANSWER_MS_MAX 15000
 #define WAITING_MAX 4096

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "rest/rest.h"
+#include "rpc/server.h"
 
 struct rest_fixture {
     struct registry *registry;
