@@ -158,7 +158,9 @@ static const char *ask_meta(struct services *services, struct rpc_context *conte
     if (code != RPC_OK)
         return fail_step(context, "extend", code);
     code = meta_token_debug(meta, context, connection->token.access_token, &connection->info, NULL);
-    if (code != RPC_OK || !connection->info.valid)
+    if (code == RPC_OK && !connection->info.valid)
+        code = RPC_PERMISSION_DENIED; /* not valid, or another app's */
+    if (code != RPC_OK)
         return fail_step(context, "debug", code);
     if (!connection->info.all_scopes)
         return denied;
