@@ -44,6 +44,8 @@ struct raw_answer {
 };
 
 int raw_connect(const struct rest_fixture *fixture);
+/* -1 if nobody listens. */
+int raw_try_connect(const struct rest_fixture *fixture);
 void raw_send(int fd, const char *bytes);
 void raw_send_bytes(int fd, const void *bytes, size_t len);
 /* Reads one answer; its body by Content-Length. `to_head`: the answer has no body whatever it says.
