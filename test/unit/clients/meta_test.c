@@ -1,5 +1,4 @@
-/* clients/meta against a server that answers what a row says. */
-#include <pthread.h>
+/* Calls of clients/meta: what goes out, what errors and lists become. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -9,121 +8,11 @@
 
 #include <cmocka.h>
 
-#include "clients/meta/meta.h"
 #include "rpc/base/clock.h"
-#include "test/unit/clients/http_server.h"
-
-#define TOKEN "EAAStokentokentoken"
-#define SECRET "sandbox-app-secret"
-/* HMAC-SHA256(SECRET, TOKEN), by `openssl dgst -sha256 -hmac`. */
-#define PROOF "87c52b647a4e30991541408efc18306859cb5a0e2658289054751105830eb744"
-#define ANSWERS_MAX 16
-#define REQUESTS_MAX 64
-#define DEADLINE_MS 20000
-
-struct answer {
-    int status;
-    const char *headers;
-    const char *body;
-};
-
-struct request {
-    char verb[8];
-    char target[4096];
-    char head[4096];
-    char body[16384];
-};
-
-struct fixture {
-    pthread_mutex_t lock;
-    struct answer answers[ANSWERS_MAX]; /* the last one again and again */
-    size_t answer_count;
-    struct request requests[REQUESTS_MAX];
-    size_t request_count;
-    struct http_server *server;
-    struct http_client *http;
-    struct meta_client *client;
-    char url[64];
-    struct arena arena;
-    struct rpc_context context;
-    struct rpc_status status;
-};
-
-static void copy(char *to, size_t size, const char *from)
-{
-    size_t len = strnlen(from, size - 1);
-    memcpy(to, from, len);
-    to[len] = '\0';
-}
-
-static void handle(void *arg, struct http_exchange *exchange)
-{
-    struct fixture *f = arg;
-    (void)pthread_mutex_lock(&f->lock);
-    struct request *request = &f->requests[f->request_count % REQUESTS_MAX];
-    size_t at = f->request_count < f->answer_count ? f->request_count : f->answer_count - 1;
-    f->request_count++;
-    copy(request->verb, sizeof request->verb, exchange->verb);
-    copy(request->target, sizeof request->target, exchange->target);
-    copy(request->head, sizeof request->head, exchange->head);
-    size_t len =
-        exchange->body_len < sizeof request->body ? exchange->body_len : sizeof request->body - 1;
-    memcpy(request->body, exchange->body, len);
-    request->body[len] = '\0';
-    struct answer answer = f->answers[at];
-    (void)pthread_mutex_unlock(&f->lock);
-    if (answer.status == 0)
-        exchange->close = true; /* no answer at all */
-    else
-        http_exchange_answer_text(exchange, answer.status, answer.headers, answer.body);
-}
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    (void)pthread_mutex_init(&f->lock, NULL);
-    f->server = http_server_start(handle, f);
-    (void)snprintf(f->url, sizeof f->url, "http://127.0.0.1:%u", http_server_port(f->server));
-    struct http_options http = {.user_agent = "test"};
-    assert_int_equal(http_client_create(&http, &f->http, &f->status), RPC_OK);
-    struct meta_options options = {f->http, f->url, f->url, "v24.0", "42", SECRET};
-    f->client = meta_client_create(&options);
-    assert_non_null(f->client);
-    arena_init(&f->arena, ARENA_CALL_BYTES_MAX);
-    f->context =
-        (struct rpc_context){.arena = &f->arena, .deadline_ms = clock_mono_ms() + DEADLINE_MS};
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    meta_client_destroy(f->client);
-    http_client_destroy(f->http);
-    http_server_stop(f->server);
-    arena_fini(&f->arena);
-    (void)pthread_mutex_destroy(&f->lock);
-    free(f);
-    return 0;
-}
-
-static void script(struct fixture *f, const struct answer *answers, size_t count)
-{
-    (void)pthread_mutex_lock(&f->lock);
-    memcpy(f->answers, answers, count * sizeof *answers);
-    f->answer_count = count;
-    f->request_count = 0;
-    (void)pthread_mutex_unlock(&f->lock);
-    f->context.deadline_ms = clock_mono_ms() + DEADLINE_MS;
-}
-
-#define SCRIPT(f, ...)                                \
-    script((f), (const struct answer[]){__VA_ARGS__}, \
-           sizeof((const struct answer[]){__VA_ARGS__}) / sizeof(struct answer))
+#include "test/unit/clients/meta_script.h"
 
 /* A create: one attempt, whatever comes. */
-static enum rpc_code create(struct fixture *f, const char **ret_id)
+static enum rpc_code create(struct meta_script *f, const char **ret_id)
 {
     struct meta_create create = {
         .name = "A & B \"1\"", .ad_account_id = "act_1", .catalog_id = "77"};
@@ -132,13 +21,13 @@ static enum rpc_code create(struct fixture *f, const char **ret_id)
 }
 
 /* A read. */
-static enum rpc_code find(struct fixture *f, const char **ret_id)
+static enum rpc_code find(struct meta_script *f, const char **ret_id)
 {
     return meta_object_find(f->client, &f->context, TOKEN, META_CAMPAIGN, "act_1", "wanted", ret_id,
                             &f->status);
 }
 
-static void assert_no_secret(const struct fixture *f)
+static void assert_no_secret(const struct meta_script *f)
 {
     assert_null(strstr(f->status.message, TOKEN));
     assert_null(strstr(f->status.message, SECRET));
@@ -194,7 +83,7 @@ static void errors_are_mapped(void **state)
         {"an id with a path in it", 200, "{\"id\":\"1/../2\"}", RPC_UNAVAILABLE},
         {"no answer", 0, "", RPC_UNAVAILABLE},
     };
-    struct fixture *f = *state;
+    struct meta_script *f = *state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         SCRIPT(f, {rows[i].http_status, NULL, rows[i].body});
         const char *id = "untouched";
@@ -237,7 +126,7 @@ static void throttling_says_how_long(void **state)
         {"Retry-After: 5\r\n", 5000},
         {"Retry-After: soon\r\n", 60000},
     };
-    struct fixture *f = *state;
+    struct meta_script *f = *state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         SCRIPT(f, {400, rows[i].headers, ERROR("\"code\":17")});
         const char *id = NULL;
@@ -250,7 +139,7 @@ static void throttling_says_how_long(void **state)
 
 static void reads_are_repeated(void **state)
 {
-    struct fixture *f = *state;
+    struct meta_script *f = *state;
     const char *id = NULL;
     SCRIPT(f, {500, NULL, ERROR("\"code\":2")}, {0, NULL, ""},
            {200, NULL, "{\"data\":[{\"id\":\"7\",\"name\":\"wanted\"}]}"});
@@ -268,7 +157,7 @@ static void reads_are_repeated(void **state)
 
 static void a_code_is_exchanged_once(void **state)
 {
-    struct fixture *f = *state;
+    struct meta_script *f = *state;
     struct meta_token token = {0};
     SCRIPT(f, {500, NULL, "down"});
     assert_int_equal(meta_code_exchange(f->client, &f->context, "c+d", "http://localhost/cb?x=1",
@@ -293,7 +182,7 @@ static void a_code_is_exchanged_once(void **state)
 
 static void the_token_is_in_the_header_alone(void **state)
 {
-    struct fixture *f = *state;
+    struct meta_script *f = *state;
     const char *id = NULL;
     SCRIPT(f, {200, NULL, "{\"id\":\"9\"}"});
     assert_int_equal(create(f, &id), RPC_OK);
@@ -316,7 +205,7 @@ static void the_token_is_in_the_header_alone(void **state)
 
 static void lists_are_walked_on_our_base(void **state)
 {
-    struct fixture *f = *state;
+    struct meta_script *f = *state;
     const char *id = "untouched";
     /* An empty page in between; `next` points elsewhere and has a token in it. */
     SCRIPT(
@@ -351,7 +240,7 @@ static void bad_lists_are_refused(void **state)
         "{\"data\":[],\"paging\":{\"next\":\"http://a/?after=x\"}}",
         "{\"data\":[],\"paging\":{\"cursors\":{\"after\":\"\"},\"next\":\"http://a/\"}}",
     };
-    struct fixture *f = *state;
+    struct meta_script *f = *state;
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         const char *id = "untouched";
         SCRIPT(f, {200, NULL, bodies[i]});
@@ -366,7 +255,7 @@ static void ids_cannot_change_the_path(void **state)
     static const char *const ids[] = {
         "",   "1/2",  "..",  "1?x=1",
         "1#", "1%2f", "a b", "11111111111111111111111111111111111111111111111111111111111111111"};
-    struct fixture *f = *state;
+    struct meta_script *f = *state;
     SCRIPT(f, {200, NULL, "{\"success\":true}"});
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         assert_int_equal(meta_status_set(f->client, &f->context, TOKEN, ids[i], true, &f->status),
@@ -393,7 +282,7 @@ static void a_status_must_take(void **state)
         {false, "{\"effective_status\":\"ACTIVE\"}", RPC_UNAVAILABLE},
         {false, "{\"id\":\"1\"}", RPC_UNAVAILABLE},
     };
-    struct fixture *f = *state;
+    struct meta_script *f = *state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         SCRIPT(f, {200, NULL, "{\"success\":true}"}, {200, NULL, rows[i].read});
         assert_int_equal(
@@ -404,234 +293,9 @@ static void a_status_must_take(void **state)
     }
 }
 
-static void figures_are_exact(void **state)
-{
-    static const struct {
-        const char *fields;
-        bool good;
-        int64_t impressions, spend_minor;
-    } rows[] = {
-        {"\"impressions\":\"4200\",\"spend\":\"847.32\"", true, 4200, 84732},
-        {"\"impressions\":4200,\"spend\":847.32", true, 4200, 84732},
-        {"\"impressions\":\"0\",\"spend\":\"0\"", true, 0, 0},
-        {"\"impressions\":\"1\",\"spend\":\"0.1\"", true, 1, 10},
-        {"\"impressions\":\"1\",\"spend\":\"1234\"", true, 1, 123400},
-        {"\"impressions\":\"1\",\"spend\":\"0.005\"", true, 1, 1},
-        {"\"impressions\":\"1\",\"spend\":\"0.0049\"", true, 1, 0},
-        {"\"impressions\":\"9007199254740993\",\"spend\":\"70368744177.77\"", true,
-         9007199254740993, 7036874417777},
-        {"\"clicks\":\"3\"", true, 0, 0},
-        {"\"impressions\":\"-1\"", false, 0, 0},
-        {"\"impressions\":\"1.5\"", false, 0, 0},
-        {"\"impressions\":\"\"", false, 0, 0},
-        {"\"impressions\":\"1e3\"", false, 0, 0},
-        {"\"impressions\":true", false, 0, 0},
-        {"\"spend\":\"-1.00\"", false, 0, 0},
-        {"\"spend\":\"1.\"", false, 0, 0},
-        {"\"spend\":\".5\"", false, 0, 0},
-        {"\"spend\":\"1,000.00\"", false, 0, 0},
-        {"\"spend\":\"99999999999999999999\"", false, 0, 0},
-        {"\"spend\":null", false, 0, 0},
-    };
-    struct fixture *f = *state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char body[256];
-        (void)snprintf(body, sizeof body, "{\"data\":[{%s,\"date_start\":\"2026-02-05\"}]}",
-                       rows[i].fields);
-        SCRIPT(f, {200, NULL, body});
-        struct meta_insight total = {.impressions = -7};
-        enum rpc_code code = meta_insights_total(f->client, &f->context, TOKEN, "5", 20460, 20489,
-                                                 &total, &f->status);
-        if (code != (rows[i].good ? RPC_OK : RPC_UNAVAILABLE))
-            fail_msg("%s: %s", rows[i].fields, rpc_code_name(code));
-        assert_int_equal(total.impressions, rows[i].good ? rows[i].impressions : -7);
-        assert_int_equal(total.spend_minor, rows[i].spend_minor);
-    }
-}
-
-static void days_are_read(void **state)
-{
-    struct fixture *f = *state;
-    struct meta_insight *days = NULL;
-    size_t count = 7;
-    SCRIPT(
-        f,
-        {200, NULL,
-         "{\"data\":[{\"date_start\":\"2026-01-07\",\"date_stop\":\"2026-01-07\",\"impressions\":"
-         "\"4200\",\"clicks\":\"87\",\"reach\":\"1850\",\"spend\":\"28.24\"}],\"paging\":{"
-         "\"cursors\":{\"after\":\"x\"},\"next\":\"http://a/\"}}"},
-        {200, NULL, "{\"data\":[{\"date_start\":\"2026-02-05\"}]}"});
-    assert_int_equal(meta_insights_daily(f->client, &f->context, TOKEN, "5", 20460, 20489, &days,
-                                         &count, &f->status),
-                     RPC_OK);
-    assert_int_equal(count, 2);
-    assert_int_equal(days[0].day, 20460);
-    assert_int_equal(days[0].clicks, 87);
-    assert_int_equal(days[0].reach, 1850);
-    assert_int_equal(days[0].spend_minor, 2824);
-    assert_int_equal(days[1].day, 20489);
-    assert_non_null(
-        strstr(f->requests[0].target,
-               "time_range=%7B%22since%22%3A%222026-01-07%22%2C%22until%22%3A%222026-02-05"
-               "%22%7D&time_increment=1&level=campaign"));
-    static const char *const bad[] = {"\"2026-02-30\"", "\"2026-2-3\"", "\"20260203\"", "null",
-                                      "5"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        char body[128];
-        (void)snprintf(body, sizeof body, "{\"data\":[{\"date_start\":%s}]}", bad[i]);
-        SCRIPT(f, {200, NULL, body});
-        assert_int_equal(meta_insights_daily(f->client, &f->context, TOKEN, "5", 20460, 20489,
-                                             &days, &count, &f->status),
-                         RPC_UNAVAILABLE);
-    }
-    /* No delivery at all, and the lifetime's preset. */
-    struct meta_insight total = {.reach = 3};
-    SCRIPT(f, {200, NULL, "{\"data\":[]}"});
-    assert_int_equal(
-        meta_insights_total(f->client, &f->context, TOKEN, "5", 0, 0, &total, &f->status), RPC_OK);
-    assert_int_equal(total.reach, 0);
-    assert_non_null(strstr(f->requests[0].target, "date_preset=maximum"));
-    assert_null(strstr(f->requests[0].target, "time_range"));
-}
-
-static void make_item(Lotcast__V1__ItemRecord *item, int64_t id, const char *title)
-{
-    lotcast__v1__item_record__init(item);
-    item->item_id = id;
-    item->title = (char *)title;
-    item->url = (char *)"http://x/1";
-    item->image_url = (char *)"http://x/1.png";
-    item->price_minor = 2800000;
-    item->currency = (char *)"USD";
-    item->in_stock = true;
-}
-
-static void items_are_written(void **state)
-{
-    struct fixture *f = *state;
-    char title[402] = "";
-    for (size_t i = 0; i < 200; i++)
-        memcpy(title + 2 * i, "\xc3\xa9", 3);
-    Lotcast__V1__ItemRecord items[2];
-    make_item(&items[0], 12, "2024 \"Honda\"");
-    items[0].brand = (char *)"Honda";
-    items[0].condition = LOTCAST__V1__ITEM_CONDITION__ITEM_CONDITION_USED;
-    make_item(&items[1], 13, title);
-    items[1].in_stock = false;
-    items[1].price_minor = 5;
-    items[1].description = (char *)"D";
-    Lotcast__V1__ItemRecord *list[] = {&items[0], &items[1]};
-    const char **handles = NULL;
-    size_t count = 0;
-    SCRIPT(f, {200, NULL, "{\"handles\":[\"h1\",\"h2\"],\"validation_status\":[]}"});
-    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 2, &handles,
-                                       &count, &f->status),
-                     RPC_OK);
-    assert_int_equal(count, 2);
-    assert_string_equal(handles[1], "h2");
-    const char *body = f->requests[0].body;
-    assert_non_null(strstr(body, "item_type=PRODUCT_ITEM&allow_upsert=true&requests=%5B%7B%22method"
-                                 "%22%3A%22UPDATE%22%2C%22data%22%3A%7B%22id%22%3A%2212%22"));
-    /* "price":"28000.00 USD", the title as the description, the second title cut at 150 characters.
-     */
-    assert_non_null(strstr(body, "%22price%22%3A%2228000.00%20USD%22"));
-    assert_non_null(strstr(body, "%22description%22%3A%222024%20%5C%22Honda%5C%22%22"));
-    assert_non_null(strstr(body, "%22condition%22%3A%22used%22%2C%22brand%22%3A%22Honda%22"));
-    assert_non_null(strstr(body, "%22price%22%3A%220.05%20USD%22"));
-    assert_non_null(strstr(body, "%22availability%22%3A%22out%20of%20stock%22"));
-    size_t accents = 0;
-    for (const char *at = strstr(body, "%C3%A9"); at != NULL; at = strstr(at + 1, "%C3%A9"))
-        accents++;
-    assert_int_equal(accents, 150);
-}
-
-static void batches_are_halved(void **state)
-{
-    struct fixture *f = *state;
-    Lotcast__V1__ItemRecord items[5];
-    Lotcast__V1__ItemRecord *list[5];
-    for (size_t i = 0; i < 5; i++) {
-        make_item(&items[i], (int64_t)i + 1, "T");
-        list[i] = &items[i];
-    }
-    const char **handles = NULL;
-    size_t count = 0;
-    const char *reduce = "{\"error\":{\"code\":1,\"message\":\"Please reduce the amount of data "
-                         "you're asking for, then retry your request\"}}";
-    SCRIPT(f, {500, NULL, reduce}, {200, NULL, "{\"handles\":[\"a\"]}"},
-           {200, NULL, "{\"handles\":[\"b\"]}"}, {200, NULL, "{\"handles\":[\"c\"]}"});
-    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 5, &handles,
-                                       &count, &f->status),
-                     RPC_OK);
-    assert_int_equal(count, 3); /* of 2, 2 and 1 */
-    assert_int_equal(f->request_count, 4);
-    /* One item cannot be halved. */
-    SCRIPT(f, {500, NULL, reduce});
-    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 1, &handles,
-                                       &count, &f->status),
-                     RPC_UNAVAILABLE);
-    assert_int_equal(f->request_count, 1);
-    /* Nothing taken is a failure; so is an answer without handles. */
-    SCRIPT(f, {200, NULL, "{\"handles\":[],\"validation_status\":[{\"retailer_id\":\"1\"}]}"});
-    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 5, &handles,
-                                       &count, &f->status),
-                     RPC_INVALID_ARGUMENT);
-    SCRIPT(f, {200, NULL, "{\"handles\":[7]}"}, {200, NULL, "{\"handles\":[\"\"]}"});
-    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 1, &handles,
-                                       &count, &f->status),
-                     RPC_OK); /* a number will do */
-    SCRIPT(f, {200, NULL, "{\"handles\":[\"\"]}"});
-    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 1, &handles,
-                                       &count, &f->status),
-                     RPC_UNAVAILABLE);
-}
-
-static void batch_states_are_read(void **state)
-{
-    static const struct {
-        const char *row;
-        enum rpc_code want;
-        bool finished, failed;
-        size_t errors;
-    } rows[] = {
-        {"{\"status\":\"scheduled\"}", RPC_OK, false, false, 0},
-        {"{\"status\":\"dispatched\",\"errors\":[{\"id\":\"1\"}]}", RPC_OK, false, false, 0},
-        {"{\"status\":\"started\"}", RPC_OK, false, false, 0},
-        {"{\"status\":\"finished\",\"errors_total_count\":0,\"errors\":[]}", RPC_OK, true, false,
-         0},
-        {"{\"status\":\"finished\",\"errors\":[{\"line\":1,\"id\":\"12\",\"message\":\"m\"},{"
-         "\"line\":2,"
-         "\"id\":\"12\",\"message\":\"n\"}],\"ids_of_invalid_requests\":[\"12\",\"15\",9]}",
-         RPC_OK, true, false, 3},
-        {"{\"status\":\"finished\",\"errors\":[{\"id\":\"x\"},{\"message\":\"m\"},{\"id\":\"-1\"}]"
-         "}",
-         RPC_OK, true, false, 0},
-        {"{\"status\":\"error\"}", RPC_OK, true, true, 0},
-        {"{\"status\":\"canceled\"}", RPC_OK, true, true, 0},
-        {"{}", RPC_UNAVAILABLE, false, false, 0},
-        {"", RPC_UNAVAILABLE, false, false, 0},
-        {"7", RPC_UNAVAILABLE, false, false, 0},
-    };
-    struct fixture *f = *state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char body[512];
-        (void)snprintf(body, sizeof body, "{\"data\":[%s]}", rows[i].row);
-        SCRIPT(f, {200, NULL, body});
-        struct meta_batch_status batch = {0};
-        assert_int_equal(
-            meta_items_status(f->client, &f->context, TOKEN, "77", "h/1", &batch, &f->status),
-            rows[i].want);
-        if (batch.finished != rows[i].finished || batch.failed != rows[i].failed ||
-            batch.error_count != rows[i].errors)
-            fail_msg("%s", rows[i].row);
-        for (size_t j = 0; j < batch.error_count; j++)
-            assert_string_equal(batch.errors[j].message, batch.errors[j].item_id == 12 ? "m" : "");
-    }
-}
-
 static void work_stops_when_told_to(void **state)
 {
-    struct fixture *f = *state;
+    struct meta_script *f = *state;
     const char *id = NULL;
     SCRIPT(f, {503, NULL, "down"});
     f->context.deadline_ms = clock_mono_ms() - 1;
@@ -651,7 +315,7 @@ static void work_stops_when_told_to(void **state)
 
 static void answers_have_a_cap(void **state)
 {
-    struct fixture *f = *state;
+    struct meta_script *f = *state;
     size_t len = (size_t)17 * 1024 * 1024;
     char *body = malloc(len + 1);
     memset(body, ' ', len);
@@ -664,47 +328,9 @@ static void answers_have_a_cap(void **state)
     free(body);
 }
 
-static void tokens_are_checked(void **state)
-{
-#define SCOPES                                                                        \
-    "\"ads_management\",\"ads_read\",\"business_management\",\"catalog_management\"," \
-    "\"pages_show_list\",\"pages_read_engagement\""
-    static const struct {
-        const char *data;
-        bool valid, all;
-    } rows[] = {
-        {"{\"app_id\":\"42\",\"is_valid\":true,\"expires_at\":9,\"user_id\":\"5\",\"scopes\":"
-         "[" SCOPES ",\"email\"]}",
-         true, true},
-        {"{\"app_id\":\"43\",\"is_valid\":true,\"scopes\":[" SCOPES "]}", false, true},
-        {"{\"app_id\":\"42\",\"is_valid\":false,\"scopes\":[" SCOPES "]}", false, true},
-        {"{\"app_id\":\"42\",\"is_valid\":\"true\",\"scopes\":[" SCOPES "]}", false, true},
-        {"{\"app_id\":\"42\",\"is_valid\":true,\"scopes\":[\"ads_management\"]}", true, false},
-        {"{\"app_id\":\"42\",\"is_valid\":true}", true, false},
-        {"{\"is_valid\":true,\"scopes\":[" SCOPES "]}", false, true},
-    };
-    struct fixture *f = *state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char body[512];
-        (void)snprintf(body, sizeof body, "{\"data\":%s}", rows[i].data);
-        SCRIPT(f, {200, NULL, body});
-        struct meta_token_info info = {0};
-        assert_int_equal(meta_token_debug(f->client, &f->context, TOKEN, &info, &f->status),
-                         RPC_OK);
-        assert_int_equal(info.valid, rows[i].valid);
-        assert_int_equal(info.all_scopes, rows[i].all);
-        assert_string_equal(f->requests[0].target,
-                            "/v24.0/debug_token?input_token=" TOKEN "&access_token=42%7C" SECRET);
-    }
-    SCRIPT(f, {200, NULL, "{}"});
-    struct meta_token_info info;
-    assert_int_equal(meta_token_debug(f->client, &f->context, TOKEN, &info, &f->status),
-                     RPC_UNAVAILABLE);
-}
-
 static void the_dialog_has_its_parameters(void **state)
 {
-    struct fixture *f = *state;
+    struct meta_script *f = *state;
     const char *url = meta_dialog_url(f->client, "http://localhost:8080/cb", "a&b", &f->arena);
     char want[512];
     (void)snprintf(
@@ -718,21 +344,10 @@ static void the_dialog_has_its_parameters(void **state)
     assert_true(meta_client_configured(f->client));
 }
 
-static void minor_units_are_metas(void **state)
-{
-    (void)state;
-    static const char *const whole[] = {"CLP", "COP", "CRC", "HUF", "IDR", "ISK",
-                                        "JPY", "KRW", "PYG", "TWD", "VND"};
-    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
-        assert_int_equal(meta_currency_factor(whole[i]), 1);
-    static const char *const parts[] = {"USD", "EUR", "KWD", "", "JPYX", "LP ", "JP", "P C"};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        assert_int_equal(meta_currency_factor(parts[i]), 100);
-}
-
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) \
+    cmocka_unit_test_setup_teardown(function, meta_script_setup, meta_script_teardown)
     const struct CMUnitTest tests[] = {
         TEST(errors_are_mapped),
         TEST(throttling_says_how_long),
@@ -743,16 +358,9 @@ int main(void)
         TEST(bad_lists_are_refused),
         TEST(ids_cannot_change_the_path),
         TEST(a_status_must_take),
-        TEST(figures_are_exact),
-        TEST(days_are_read),
-        TEST(items_are_written),
-        TEST(batches_are_halved),
-        TEST(batch_states_are_read),
         TEST(work_stops_when_told_to),
         TEST(answers_have_a_cap),
-        TEST(tokens_are_checked),
         TEST(the_dialog_has_its_parameters),
-        cmocka_unit_test(minor_units_are_metas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

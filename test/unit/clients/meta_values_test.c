@@ -1,0 +1,300 @@
+/* Values that clients/meta reads and writes: figures, days, items, batches, tokens. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rpc/base/clock.h"
+#include "test/unit/clients/meta_script.h"
+
+static void figures_are_exact(void **state)
+{
+    static const struct {
+        const char *fields;
+        bool good;
+        int64_t impressions, spend_minor;
+    } rows[] = {
+        {"\"impressions\":\"4200\",\"spend\":\"847.32\"", true, 4200, 84732},
+        {"\"impressions\":4200,\"spend\":847.32", true, 4200, 84732},
+        {"\"impressions\":\"0\",\"spend\":\"0\"", true, 0, 0},
+        {"\"impressions\":\"1\",\"spend\":\"0.1\"", true, 1, 10},
+        {"\"impressions\":\"1\",\"spend\":\"1234\"", true, 1, 123400},
+        {"\"impressions\":\"1\",\"spend\":\"0.005\"", true, 1, 1},
+        {"\"impressions\":\"1\",\"spend\":\"0.0049\"", true, 1, 0},
+        {"\"impressions\":\"9007199254740993\",\"spend\":\"70368744177.77\"", true,
+         9007199254740993, 7036874417777},
+        {"\"clicks\":\"3\"", true, 0, 0},
+        {"\"impressions\":\"-1\"", false, 0, 0},
+        {"\"impressions\":\"1.5\"", false, 0, 0},
+        {"\"impressions\":\"\"", false, 0, 0},
+        {"\"impressions\":\"1e3\"", false, 0, 0},
+        {"\"impressions\":true", false, 0, 0},
+        {"\"spend\":\"-1.00\"", false, 0, 0},
+        {"\"spend\":\"1.\"", false, 0, 0},
+        {"\"spend\":\".5\"", false, 0, 0},
+        {"\"spend\":\"1,000.00\"", false, 0, 0},
+        {"\"spend\":\"99999999999999999999\"", false, 0, 0},
+        {"\"spend\":null", false, 0, 0},
+    };
+    struct meta_script *f = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char body[256];
+        (void)snprintf(body, sizeof body, "{\"data\":[{%s,\"date_start\":\"2026-02-05\"}]}",
+                       rows[i].fields);
+        SCRIPT(f, {200, NULL, body});
+        struct meta_insight total = {.impressions = -7};
+        enum rpc_code code = meta_insights_total(f->client, &f->context, TOKEN, "5", 20460, 20489,
+                                                 &total, &f->status);
+        if (code != (rows[i].good ? RPC_OK : RPC_UNAVAILABLE))
+            fail_msg("%s: %s", rows[i].fields, rpc_code_name(code));
+        assert_int_equal(total.impressions, rows[i].good ? rows[i].impressions : -7);
+        assert_int_equal(total.spend_minor, rows[i].spend_minor);
+    }
+}
+
+static void days_are_read(void **state)
+{
+    struct meta_script *f = *state;
+    struct meta_insight *days = NULL;
+    size_t count = 7;
+    SCRIPT(
+        f,
+        {200, NULL,
+         "{\"data\":[{\"date_start\":\"2026-01-07\",\"date_stop\":\"2026-01-07\",\"impressions\":"
+         "\"4200\",\"clicks\":\"87\",\"reach\":\"1850\",\"spend\":\"28.24\"}],\"paging\":{"
+         "\"cursors\":{\"after\":\"x\"},\"next\":\"http://a/\"}}"},
+        {200, NULL, "{\"data\":[{\"date_start\":\"2026-02-05\"}]}"});
+    assert_int_equal(meta_insights_daily(f->client, &f->context, TOKEN, "5", 20460, 20489, &days,
+                                         &count, &f->status),
+                     RPC_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(days[0].day, 20460);
+    assert_int_equal(days[0].clicks, 87);
+    assert_int_equal(days[0].reach, 1850);
+    assert_int_equal(days[0].spend_minor, 2824);
+    assert_int_equal(days[1].day, 20489);
+    assert_non_null(
+        strstr(f->requests[0].target,
+               "time_range=%7B%22since%22%3A%222026-01-07%22%2C%22until%22%3A%222026-02-05"
+               "%22%7D&time_increment=1&level=campaign"));
+    static const char *const bad[] = {"\"2026-02-30\"", "\"2026-2-3\"", "\"20260203\"", "null",
+                                      "5"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char body[128];
+        (void)snprintf(body, sizeof body, "{\"data\":[{\"date_start\":%s}]}", bad[i]);
+        SCRIPT(f, {200, NULL, body});
+        assert_int_equal(meta_insights_daily(f->client, &f->context, TOKEN, "5", 20460, 20489,
+                                             &days, &count, &f->status),
+                         RPC_UNAVAILABLE);
+    }
+    /* No delivery at all, and the lifetime's preset. */
+    struct meta_insight total = {.reach = 3};
+    SCRIPT(f, {200, NULL, "{\"data\":[]}"});
+    assert_int_equal(
+        meta_insights_total(f->client, &f->context, TOKEN, "5", 0, 0, &total, &f->status), RPC_OK);
+    assert_int_equal(total.reach, 0);
+    assert_non_null(strstr(f->requests[0].target, "date_preset=maximum"));
+    assert_null(strstr(f->requests[0].target, "time_range"));
+}
+
+static void make_item(Lotcast__V1__ItemRecord *item, int64_t id, const char *title)
+{
+    lotcast__v1__item_record__init(item);
+    item->item_id = id;
+    item->title = (char *)title;
+    item->url = (char *)"http://x/1";
+    item->image_url = (char *)"http://x/1.png";
+    item->price_minor = 2800000;
+    item->currency = (char *)"USD";
+    item->in_stock = true;
+}
+
+static void items_are_written(void **state)
+{
+    struct meta_script *f = *state;
+    char title[402] = "";
+    for (size_t i = 0; i < 200; i++)
+        memcpy(title + 2 * i, "\xc3\xa9", 3);
+    Lotcast__V1__ItemRecord items[2];
+    make_item(&items[0], 12, "2024 \"Honda\"");
+    items[0].brand = (char *)"Honda";
+    items[0].condition = LOTCAST__V1__ITEM_CONDITION__ITEM_CONDITION_USED;
+    make_item(&items[1], 13, title);
+    items[1].in_stock = false;
+    items[1].price_minor = 5;
+    items[1].description = (char *)"D";
+    Lotcast__V1__ItemRecord *list[] = {&items[0], &items[1]};
+    const char **handles = NULL;
+    size_t count = 0;
+    SCRIPT(f, {200, NULL, "{\"handles\":[\"h1\",\"h2\"],\"validation_status\":[]}"});
+    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 2, &handles,
+                                       &count, &f->status),
+                     RPC_OK);
+    assert_int_equal(count, 2);
+    assert_string_equal(handles[1], "h2");
+    const char *body = f->requests[0].body;
+    assert_non_null(strstr(body, "item_type=PRODUCT_ITEM&allow_upsert=true&requests=%5B%7B%22method"
+                                 "%22%3A%22UPDATE%22%2C%22data%22%3A%7B%22id%22%3A%2212%22"));
+    /* "price":"28000.00 USD", the title as the description, the second title cut at 150 characters.
+     */
+    assert_non_null(strstr(body, "%22price%22%3A%2228000.00%20USD%22"));
+    assert_non_null(strstr(body, "%22description%22%3A%222024%20%5C%22Honda%5C%22%22"));
+    assert_non_null(strstr(body, "%22condition%22%3A%22used%22%2C%22brand%22%3A%22Honda%22"));
+    assert_non_null(strstr(body, "%22price%22%3A%220.05%20USD%22"));
+    assert_non_null(strstr(body, "%22availability%22%3A%22out%20of%20stock%22"));
+    size_t accents = 0;
+    for (const char *at = strstr(body, "%C3%A9"); at != NULL; at = strstr(at + 1, "%C3%A9"))
+        accents++;
+    assert_int_equal(accents, 150);
+}
+
+static void batches_are_halved(void **state)
+{
+    struct meta_script *f = *state;
+    Lotcast__V1__ItemRecord items[5];
+    Lotcast__V1__ItemRecord *list[5];
+    for (size_t i = 0; i < 5; i++) {
+        make_item(&items[i], (int64_t)i + 1, "T");
+        list[i] = &items[i];
+    }
+    const char **handles = NULL;
+    size_t count = 0;
+    const char *reduce = "{\"error\":{\"code\":1,\"message\":\"Please reduce the amount of data "
+                         "you're asking for, then retry your request\"}}";
+    SCRIPT(f, {500, NULL, reduce}, {200, NULL, "{\"handles\":[\"a\"]}"},
+           {200, NULL, "{\"handles\":[\"b\"]}"}, {200, NULL, "{\"handles\":[\"c\"]}"});
+    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 5, &handles,
+                                       &count, &f->status),
+                     RPC_OK);
+    assert_int_equal(count, 3); /* of 2, 2 and 1 */
+    assert_int_equal(f->request_count, 4);
+    /* One item cannot be halved. */
+    SCRIPT(f, {500, NULL, reduce});
+    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 1, &handles,
+                                       &count, &f->status),
+                     RPC_UNAVAILABLE);
+    assert_int_equal(f->request_count, 1);
+    /* Nothing taken is a failure; so is an answer without handles. */
+    SCRIPT(f, {200, NULL, "{\"handles\":[],\"validation_status\":[{\"retailer_id\":\"1\"}]}"});
+    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 5, &handles,
+                                       &count, &f->status),
+                     RPC_INVALID_ARGUMENT);
+    SCRIPT(f, {200, NULL, "{\"handles\":[7]}"}, {200, NULL, "{\"handles\":[\"\"]}"});
+    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 1, &handles,
+                                       &count, &f->status),
+                     RPC_OK); /* a number will do */
+    SCRIPT(f, {200, NULL, "{\"handles\":[\"\"]}"});
+    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 1, &handles,
+                                       &count, &f->status),
+                     RPC_UNAVAILABLE);
+}
+
+static void batch_states_are_read(void **state)
+{
+    static const struct {
+        const char *row;
+        enum rpc_code want;
+        bool finished, failed;
+        size_t errors;
+    } rows[] = {
+        {"{\"status\":\"scheduled\"}", RPC_OK, false, false, 0},
+        {"{\"status\":\"dispatched\",\"errors\":[{\"id\":\"1\"}]}", RPC_OK, false, false, 0},
+        {"{\"status\":\"started\"}", RPC_OK, false, false, 0},
+        {"{\"status\":\"finished\",\"errors_total_count\":0,\"errors\":[]}", RPC_OK, true, false,
+         0},
+        {"{\"status\":\"finished\",\"errors\":[{\"line\":1,\"id\":\"12\",\"message\":\"m\"},{"
+         "\"line\":2,"
+         "\"id\":\"12\",\"message\":\"n\"}],\"ids_of_invalid_requests\":[\"12\",\"15\",9]}",
+         RPC_OK, true, false, 3},
+        {"{\"status\":\"finished\",\"errors\":[{\"id\":\"x\"},{\"message\":\"m\"},{\"id\":\"-1\"}]"
+         "}",
+         RPC_OK, true, false, 0},
+        {"{\"status\":\"error\"}", RPC_OK, true, true, 0},
+        {"{\"status\":\"canceled\"}", RPC_OK, true, true, 0},
+        {"{}", RPC_UNAVAILABLE, false, false, 0},
+        {"", RPC_UNAVAILABLE, false, false, 0},
+        {"7", RPC_UNAVAILABLE, false, false, 0},
+    };
+    struct meta_script *f = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char body[512];
+        (void)snprintf(body, sizeof body, "{\"data\":[%s]}", rows[i].row);
+        SCRIPT(f, {200, NULL, body});
+        struct meta_batch_status batch = {0};
+        assert_int_equal(
+            meta_items_status(f->client, &f->context, TOKEN, "77", "h/1", &batch, &f->status),
+            rows[i].want);
+        if (batch.finished != rows[i].finished || batch.failed != rows[i].failed ||
+            batch.error_count != rows[i].errors)
+            fail_msg("%s", rows[i].row);
+        for (size_t j = 0; j < batch.error_count; j++)
+            assert_string_equal(batch.errors[j].message, batch.errors[j].item_id == 12 ? "m" : "");
+    }
+}
+
+static void minor_units_are_metas(void **state)
+{
+    (void)state;
+    static const char *const whole[] = {"CLP", "COP", "CRC", "HUF", "IDR", "ISK",
+                                        "JPY", "KRW", "PYG", "TWD", "VND"};
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        assert_int_equal(meta_currency_factor(whole[i]), 1);
+    static const char *const parts[] = {"USD", "EUR", "KWD", "", "JPYX", "LP ", "JP", "P C"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        assert_int_equal(meta_currency_factor(parts[i]), 100);
+}
+
+static void tokens_are_checked(void **state)
+{
+#define SCOPES                                                                        \
+    "\"ads_management\",\"ads_read\",\"business_management\",\"catalog_management\"," \
+    "\"pages_show_list\",\"pages_read_engagement\""
+    static const struct {
+        const char *data;
+        bool valid, all;
+    } rows[] = {
+        {"{\"app_id\":\"42\",\"is_valid\":true,\"expires_at\":9,\"user_id\":\"5\",\"scopes\":"
+         "[" SCOPES ",\"email\"]}",
+         true, true},
+        {"{\"app_id\":\"43\",\"is_valid\":true,\"scopes\":[" SCOPES "]}", false, true},
+        {"{\"app_id\":\"42\",\"is_valid\":false,\"scopes\":[" SCOPES "]}", false, true},
+        {"{\"app_id\":\"42\",\"is_valid\":\"true\",\"scopes\":[" SCOPES "]}", false, true},
+        {"{\"app_id\":\"42\",\"is_valid\":true,\"scopes\":[\"ads_management\"]}", true, false},
+        {"{\"app_id\":\"42\",\"is_valid\":true}", true, false},
+        {"{\"is_valid\":true,\"scopes\":[" SCOPES "]}", false, true},
+    };
+    struct meta_script *f = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char body[512];
+        (void)snprintf(body, sizeof body, "{\"data\":%s}", rows[i].data);
+        SCRIPT(f, {200, NULL, body});
+        struct meta_token_info info = {0};
+        assert_int_equal(meta_token_debug(f->client, &f->context, TOKEN, &info, &f->status),
+                         RPC_OK);
+        assert_int_equal(info.valid, rows[i].valid);
+        assert_int_equal(info.all_scopes, rows[i].all);
+        assert_string_equal(f->requests[0].target,
+                            "/v24.0/debug_token?input_token=" TOKEN "&access_token=42%7C" SECRET);
+    }
+    SCRIPT(f, {200, NULL, "{}"});
+    struct meta_token_info info;
+    assert_int_equal(meta_token_debug(f->client, &f->context, TOKEN, &info, &f->status),
+                     RPC_UNAVAILABLE);
+}
+
+int main(void)
+{
+#define TEST(function) \
+    cmocka_unit_test_setup_teardown(function, meta_script_setup, meta_script_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(figures_are_exact),     TEST(days_are_read),
+        TEST(items_are_written),     TEST(batches_are_halved),
+        TEST(batch_states_are_read), cmocka_unit_test(minor_units_are_metas),
+        TEST(tokens_are_checked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
