@@ -26,7 +26,7 @@ wait_for() {
 start_sandbox() {
     "$bin/sandbox" "$@" >"$work/sandbox.out" 2>"$work/sandbox.log" &
     started+=($!)
-    wait_for 20 grep -q '^ready' "$work/sandbox.out" || { echo "the sandbox did not start: $work/sandbox.log" >&2; return 1; }
+    wait_for 20 grep -qs '^ready' "$work/sandbox.out" || { echo "the sandbox did not start: $work/sandbox.log" >&2; return 1; }
     meta_url=$(sed -n 's/^meta //p' "$work/sandbox.out")
     dialog_url=$(sed -n 's/^dialog //p' "$work/sandbox.out")
     app_id=$(sed -n 's/^app_id //p' "$work/sandbox.out")
@@ -65,13 +65,16 @@ location() {
     curl -sS -o /dev/null -w '%{redirect_url}' -b "$jar" -c "$jar" -X "$method" "$@" "$target"
 }
 
+# authorized DIALOG-URL: what a click on the dialog's Authorize requests.
+authorized() { sed 's|/oauth?|/oauth/confirm?decision=authorize\&|' <<<"$1"; }
+
 # demo_customer EMAIL PASSWORD COMPANY: from sign-up to running ads with figures; keeps the session in $jar.
 demo_customer() {
     local dialog callback back
     api POST /api/auth/signup "{\"email\":\"$1\",\"password\":\"$2\",\"company\":\"$3\",\"name\":\"Demo\"}" >/dev/null
     api POST /api/onboarding/website "{\"url\":\"$site_url\"}" >/dev/null
     dialog=$(location GET /api/auth/meta/connect)
-    callback=$(location GET "${dialog/oauth?/oauth/confirm?decision=authorize&}")
+    callback=$(location GET "$(authorized "$dialog")")
     back=$(location GET "$callback")
     case $back in *error*) echo "connecting Meta failed: $back" >&2; return 1 ;; esac
     api POST /api/onboarding/launch '{"monthlyBudget":2500,"currency":"USD","targeting":{"countries":["US"],"ageMin":25,"ageMax":65}}' >/dev/null

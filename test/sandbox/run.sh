@@ -43,7 +43,8 @@ A second customer, step by step (paste these lines):
   curl -s -b \$jar -H 'Content-Type: application/json' $url/api/onboarding/website -d '{"url":"$site_url"}'
   dialog=\$(curl -s -o /dev/null -w '%{redirect_url}' -b \$jar $url/api/auth/meta/connect)
   # In a browser you would open \$dialog and click Authorize; curl follows its link:
-  callback=\$(curl -s -o /dev/null -w '%{redirect_url}' "\${dialog/oauth?/oauth/confirm?decision=authorize&}")
+  confirm=\$(printf %s "\$dialog" | sed 's|/oauth?|/oauth/confirm?decision=authorize\&|')
+  callback=\$(curl -s -o /dev/null -w '%{redirect_url}' "\$confirm")
   curl -s -o /dev/null -w '%{redirect_url}\\n' -b \$jar "\$callback"
   curl -s -b \$jar -H 'Content-Type: application/json' $url/api/onboarding/launch \\
     -d '{"monthlyBudget":2500,"currency":"USD","targeting":{"countries":["US"],"ageMin":25,"ageMax":65}}'

@@ -216,6 +216,17 @@ bool rest_answer_bool(const struct rest_answer *answer, const char *path)
     return truth;
 }
 
+size_t rest_answer_length(const struct rest_answer *answer, const char *path)
+{
+    yajl_val tree;
+    yajl_val value = look_up(answer, path, &tree);
+    if (!YAJL_IS_ARRAY(value))
+        fail_msg("%s is no array in %.300s", path, answer->body);
+    size_t length = value->u.array.len;
+    yajl_tree_free(tree);
+    return length;
+}
+
 bool rest_answer_null(const struct rest_answer *answer, const char *path)
 {
     yajl_val tree;

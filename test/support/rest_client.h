@@ -43,6 +43,8 @@ const char *rest_answer_text(const struct rest_answer *answer, const char *path)
 int64_t rest_answer_integer(const struct rest_answer *answer, const char *path);
 double rest_answer_number(const struct rest_answer *answer, const char *path);
 bool rest_answer_bool(const struct rest_answer *answer, const char *path);
+/* How many elements an array has. */
+size_t rest_answer_length(const struct rest_answer *answer, const char *path);
 /* Whether the value is there and null. */
 bool rest_answer_null(const struct rest_answer *answer, const char *path);
 
