@@ -81,3 +81,17 @@ void meta_script_set(struct meta_script *f, const struct answer *answers, size_t
     (void)pthread_mutex_unlock(&f->lock);
     f->context.deadline_ms = clock_mono_ms() + DEADLINE_MS;
 }
+
+size_t meta_script_count(struct meta_script *f)
+{
+    (void)pthread_mutex_lock(&f->lock);
+    size_t count = f->request_count;
+    (void)pthread_mutex_unlock(&f->lock);
+    return count;
+}
+
+const struct request *meta_script_request(struct meta_script *f, size_t index)
+{
+    assert_true(index < meta_script_count(f));
+    return &f->requests[index];
+}

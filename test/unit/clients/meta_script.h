@@ -50,6 +50,10 @@ int meta_script_teardown(void **state);
 /* What is answered from now on: the first request gets the first, … */
 void meta_script_set(struct meta_script *f, const struct answer *answers, size_t count);
 
+/* Requests since then, and one of them. */
+size_t meta_script_count(struct meta_script *f);
+const struct request *meta_script_request(struct meta_script *f, size_t index);
+
 #define SCRIPT(f, ...)                                         \
     meta_script_set((f), (const struct answer[]){__VA_ARGS__}, \
                     sizeof((const struct answer[]){__VA_ARGS__}) / sizeof(struct answer))

@@ -78,7 +78,7 @@ static void days_are_read(void **state)
     assert_int_equal(days[0].spend_minor, 2824);
     assert_int_equal(days[1].day, 20489);
     assert_non_null(
-        strstr(f->requests[0].target,
+        strstr(meta_script_request(f, 0)->target,
                "time_range=%7B%22since%22%3A%222026-01-07%22%2C%22until%22%3A%222026-02-05"
                "%22%7D&time_increment=1&level=campaign"));
     static const char *const bad[] = {"\"2026-02-30\"", "\"2026-2-3\"", "\"20260203\"", "null",
@@ -97,8 +97,8 @@ static void days_are_read(void **state)
     assert_int_equal(
         meta_insights_total(f->client, &f->context, TOKEN, "5", 0, 0, &total, &f->status), RPC_OK);
     assert_int_equal(total.reach, 0);
-    assert_non_null(strstr(f->requests[0].target, "date_preset=maximum"));
-    assert_null(strstr(f->requests[0].target, "time_range"));
+    assert_non_null(strstr(meta_script_request(f, 0)->target, "date_preset=maximum"));
+    assert_null(strstr(meta_script_request(f, 0)->target, "time_range"));
 }
 
 static void make_item(Lotcast__V1__ItemRecord *item, int64_t id, const char *title)
@@ -136,7 +136,7 @@ static void items_are_written(void **state)
                      RPC_OK);
     assert_int_equal(count, 2);
     assert_string_equal(handles[1], "h2");
-    const char *body = f->requests[0].body;
+    const char *body = meta_script_request(f, 0)->body;
     assert_non_null(strstr(body, "item_type=PRODUCT_ITEM&allow_upsert=true&requests=%5B%7B%22method"
                                  "%22%3A%22UPDATE%22%2C%22data%22%3A%7B%22id%22%3A%2212%22"));
     /* "price":"28000.00 USD", the title as the description, the second title cut at 150 characters.
@@ -171,13 +171,13 @@ static void batches_are_halved(void **state)
                                        &count, &f->status),
                      RPC_OK);
     assert_int_equal(count, 3); /* of 2, 2 and 1 */
-    assert_int_equal(f->request_count, 4);
+    assert_int_equal(meta_script_count(f), 4);
     /* One item cannot be halved. */
     SCRIPT(f, {500, NULL, reduce});
     assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 1, &handles,
                                        &count, &f->status),
                      RPC_UNAVAILABLE);
-    assert_int_equal(f->request_count, 1);
+    assert_int_equal(meta_script_count(f), 1);
     /* Nothing taken is a failure; so is an answer without handles. */
     SCRIPT(f, {200, NULL, "{\"handles\":[],\"validation_status\":[{\"retailer_id\":\"1\"}]}"});
     assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 5, &handles,
@@ -277,7 +277,7 @@ static void tokens_are_checked(void **state)
                          RPC_OK);
         assert_int_equal(info.valid, rows[i].valid);
         assert_int_equal(info.all_scopes, rows[i].all);
-        assert_string_equal(f->requests[0].target,
+        assert_string_equal(meta_script_request(f, 0)->target,
                             "/v24.0/debug_token?input_token=" TOKEN "&access_token=42%7C" SECRET);
     }
     SCRIPT(f, {200, NULL, "{}"});
