@@ -42,9 +42,8 @@ static void figures_are_exact(void **state)
     };
     struct meta_script *f = *state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char body[256];
-        (void)snprintf(body, sizeof body, "{\"data\":[{%s,\"date_start\":\"2026-02-05\"}]}",
-                       rows[i].fields);
+        const char *body = arena_printf(
+            &f->arena, "{\"data\":[{%s,\"date_start\":\"2026-02-05\"}]}", rows[i].fields);
         SCRIPT(f, {200, NULL, body});
         struct meta_insight total = {.impressions = -7};
         enum rpc_code code = meta_insights_total(f->client, &f->context, TOKEN, "5", 20460, 20489,
@@ -84,8 +83,7 @@ static void days_are_read(void **state)
     static const char *const bad[] = {"\"2026-02-30\"", "\"2026-2-3\"", "\"20260203\"", "null",
                                       "5"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        char body[128];
-        (void)snprintf(body, sizeof body, "{\"data\":[{\"date_start\":%s}]}", bad[i]);
+        const char *body = arena_printf(&f->arena, "{\"data\":[{\"date_start\":%s}]}", bad[i]);
         SCRIPT(f, {200, NULL, body});
         assert_int_equal(meta_insights_daily(f->client, &f->context, TOKEN, "5", 20460, 20489,
                                              &days, &count, &f->status),
@@ -221,8 +219,7 @@ static void batch_states_are_read(void **state)
     };
     struct meta_script *f = *state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char body[512];
-        (void)snprintf(body, sizeof body, "{\"data\":[%s]}", rows[i].row);
+        const char *body = arena_printf(&f->arena, "{\"data\":[%s]}", rows[i].row);
         SCRIPT(f, {200, NULL, body});
         struct meta_batch_status batch = {0};
         assert_int_equal(
@@ -269,8 +266,7 @@ static void tokens_are_checked(void **state)
     };
     struct meta_script *f = *state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char body[512];
-        (void)snprintf(body, sizeof body, "{\"data\":%s}", rows[i].data);
+        const char *body = arena_printf(&f->arena, "{\"data\":%s}", rows[i].data);
         SCRIPT(f, {200, NULL, body});
         struct meta_token_info info = {0};
         assert_int_equal(meta_token_debug(f->client, &f->context, TOKEN, &info, &f->status),
