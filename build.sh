@@ -94,7 +94,7 @@ run_tests() {
     export TSAN_OPTIONS=halt_on_error=1:suppressions=$root/test/support/tsan.supp
     run_suite release "release" "$@"
     run_suite asan "AddressSanitizer and UBSan" --no-suite e2e --no-suite style "$@"
-    run_suite tsan "ThreadSanitizer" --suite threads "$@"
+    run_suite tsan "ThreadSanitizer" --suite unit --suite integration "$@"
     python3 test/support/summary.py --total build/results
 }
 
