@@ -279,7 +279,8 @@ static enum rpc_code log_in(struct rpc_server_call *call, const void *request_me
     /* Only a wrong password counts; an unknown e-mail is one. */
     if (code != RPC_UNAUTHENTICATED)
         throttle_release(services, context, &attempt);
-    if (code == RPC_OK)
+    /* After failures too, which is what leaves most to remove. */
+    if (code == RPC_OK || code == RPC_UNAUTHENTICATED)
         session_sweep(services, context, clock_now_ms());
     if (code == RPC_ABORTED)
         return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_CONFLICT, NULL);

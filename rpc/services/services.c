@@ -75,8 +75,10 @@ enum rpc_code services_create(const struct services_options *options,
     if (sodium_init() < 0)
         return rpc_status_set(status, RPC_INTERNAL, "libsodium does not start");
     if (!money_rates_parse(options->credit_rates, &rates))
-        return rpc_status_set(status, RPC_INVALID_ARGUMENT,
-                              "credit rates must be like USD:20,EUR:22");
+        return rpc_status_set(
+            status, RPC_INVALID_ARGUMENT,
+            "LOTCAST_CREDIT_RATES has a bad value (currencies and what credits one "
+            "unit buys: USD:20,EUR:22)");
     struct services *services = calloc(1, sizeof *services);
     if (services == NULL)
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
