@@ -210,6 +210,7 @@ static void open_group(struct site_extraction *extraction, struct site_value *no
     /* A variant says what differs; the rest is the group's. */
     static const char *const shared[] = {"name", "description", "image", "brand", "url"};
     bool is_list = variants->kind == SITE_VALUE_ARRAY;
+    size_t base = extraction->stack_len;
     for (struct site_value *variant = first; variant != NULL;
          variant = is_list ? variant->next : NULL) {
         struct site_value *inner = site__value_resolve(extraction, variant);
@@ -227,6 +228,7 @@ static void open_group(struct site_extraction *extraction, struct site_value *no
         }
         push(extraction, inner);
     }
+    reverse(extraction, base);
 }
 
 static void open_node(struct site_extraction *extraction, struct site_value *node)

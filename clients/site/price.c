@@ -276,6 +276,8 @@ static bool parse_number(const char *text, int64_t *ret_minor)
     long point = -1;
     const char *at = text;
     for (; is_digit(*at) || *at == '.'; at++) {
+        if (*at == '.' && point >= 0)
+            return false;
         if (*at == '.')
             point = (long)count;
         else
