@@ -10,6 +10,28 @@ void control_init(struct control *control)
 {
     *control = (struct control){0};
     (void)pthread_mutex_init(&control->lock, NULL);
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&control->stopped, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+}
+
+void control_stop(struct control *control)
+{
+    (void)pthread_mutex_lock(&control->lock);
+    control->stopping = true;
+    (void)pthread_cond_broadcast(&control->stopped);
+    (void)pthread_mutex_unlock(&control->lock);
+}
+
+static void wait_until_ms(struct control *control, int64_t until_ms)
+{
+    struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
+    (void)pthread_mutex_lock(&control->lock);
+    while (!control->stopping && clock_mono_ms() < until_ms)
+        (void)pthread_cond_timedwait(&control->stopped, &control->lock, &until);
+    (void)pthread_mutex_unlock(&control->lock);
 }
 
 int64_t control_now_ms(const struct control *control)
@@ -77,13 +99,11 @@ static bool take_rule(struct control *control, const char *service, struct excha
     return false;
 }
 
-static void run_rule(const struct control_rule *rule, struct exchange *x, exchange_handler *work,
-                     void *arg)
+static void run_rule(struct control *control, const struct control_rule *rule, struct exchange *x,
+                     exchange_handler *work, void *arg)
 {
-    if (rule->delay_ms > 0) {
-        struct timespec delay = {rule->delay_ms / 1000, rule->delay_ms % 1000 * 1000000};
-        (void)nanosleep(&delay, NULL);
-    }
+    if (rule->delay_ms > 0)
+        wait_until_ms(control, clock_mono_ms() + rule->delay_ms);
     if (rule->drop_before) {
         x->drop = true;
         return;
@@ -110,7 +130,7 @@ void control_run(struct control *control, const char *service, struct exchange *
     bool ruled = take_rule(control, service, x, &rule);
     (void)pthread_mutex_unlock(&control->lock);
     if (ruled)
-        run_rule(&rule, x, work, arg);
+        run_rule(control, &rule, x, work, arg);
     else
         work(arg, x);
     (void)pthread_mutex_lock(&control->lock);

@@ -40,10 +40,14 @@ struct control {
     int64_t requests;
     int64_t running;
     int64_t running_max;
+    bool stopping;
+    pthread_cond_t stopped;
     atomic_int_fast64_t clock_shift_ms; /* beyond rpc/base/clock.h's */
 };
 
 void control_init(struct control *control);
+/* Ends all delays, so that the listeners can be stopped. */
+void control_stop(struct control *control);
 /* The stand-ins' wall clock. */
 int64_t control_now_ms(const struct control *control);
 

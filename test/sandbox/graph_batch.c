@@ -168,6 +168,22 @@ static void append_validation(struct graph_call *call, struct graph_batch *batch
     buffer_fini(&invalid);
 }
 
+/* What a catalog holds follows from its vertical: vehicles alone, or anything but vehicles. */
+static bool type_fits(struct graph_call *call, const struct graph_object *catalog, const char *type)
+{
+    const struct json_tree *fields = NULL;
+    const char *vertical = NULL;
+    if (json_tree_parse(span_of_string(catalog->fields), &call->x->arena, &fields))
+        vertical = json_tree_get_text(fields, "vertical");
+    bool vehicles = vertical != NULL && strcmp(vertical, "vehicles") == 0;
+    if (graph_value_in(type, vehicles ? "VEHICLE" : "PRODUCT_ITEM"))
+        return true;
+    graph_error(call, 100, 0,
+                "(#100) Items of type %.32s cannot be added to a catalog of vertical %s", type,
+                vertical == NULL ? "commerce" : vertical);
+    return false;
+}
+
 void graph_items_batch(struct graph_call *call, struct graph_object *catalog)
 {
     struct graph *graph = call->graph;
@@ -186,8 +202,10 @@ void graph_items_batch(struct graph_call *call, struct graph_object *catalog)
                     "your request");
         return;
     }
-    if (!graph_value_in(type, "PRODUCT_ITEM|VEHICLE") || graph->batch_count == GRAPH_BATCHES_MAX) {
-        graph_error(call, 100, 0, "(#100) Unsupported item_type");
+    if (!type_fits(call, catalog, type))
+        return;
+    if (graph->batch_count == GRAPH_BATCHES_MAX) {
+        graph_error(call, 2, 0, "Service temporarily unavailable");
         return;
     }
     struct graph_batch *batch = calloc(1, sizeof *batch);

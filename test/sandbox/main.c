@@ -63,7 +63,6 @@
 struct options {
     uint16_t meta_port;
     uint16_t site_port;
-    const char *clock;
 };
 
 struct sandbox {
@@ -287,6 +286,7 @@ int main(int argc, char **argv)
     print_services(&sandbox);
     int number;
     (void)sigwait(&signals, &number);
+    control_stop(&sandbox.control);
     http_service_stop(&sandbox.meta);
     http_service_stop(&sandbox.site);
     return EXIT_SUCCESS;
