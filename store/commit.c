@@ -16,6 +16,8 @@
 #define SCRATCH_BYTES_MAX ((size_t)512 * 1024 * 1024)
 /* What a version and a key cost beside their bytes, about: bounds the queue. */
 #define OP_BYTES 128
+/* Notes that there is room for at first. */
+#define UNDO_FIRST 64
 
 struct store_undo {
     struct span key;
@@ -76,7 +78,7 @@ static enum rpc_code prepare_entries(struct store_commit_op *op, const struct st
         return out_of_memory(status);
     for (size_t i = 0; i < table->index_count; i++) {
         struct store_key_buffer key;
-        if (!store__index_key(table, &table->indexes[i], values, &key))
+        if (!store__index_key(&table->indexes[i], values, &key))
             continue;
         assert(!key.failed);
         if (!copy_span(arena, store__key_span(&key), &op->entries[i]))
@@ -120,8 +122,7 @@ static enum rpc_code prepare_key(struct store_commit_op *op, Lotcast__V1__KeyPar
     struct store_key_buffer key;
     store__key_begin(&key, op->table->id, 0);
     for (size_t i = 0; i < count; i++) {
-        enum rpc_code code =
-            store__key_append_part(op->table, primary, i, parts[i], &key, NULL, status);
+        enum rpc_code code = store__key_append_part(primary, i, parts[i], &key, status);
         if (code != RPC_OK)
             return code;
     }
@@ -196,9 +197,10 @@ static enum rpc_code make_results(struct store_commit_work *work, struct arena *
 }
 
 enum rpc_code store__commit_prepare(const struct store_tables *tables,
-                                    const Lotcast__V1__CommitRequest *request, struct arena *arena,
+                                    const Lotcast__V1__CommitRequest *request,
                                     struct store_commit_work *work, struct rpc_status *status)
 {
+    struct arena *arena = work->context->arena;
     if (request->n_ops > STORE_COMMIT_OPS_MAX)
         return store__invalid(status, "ops", "a commit has at most %d ops", STORE_COMMIT_OPS_MAX);
     work->op_count = request->n_ops;
@@ -244,30 +246,30 @@ static enum rpc_code get(struct store_apply *apply, struct span key, struct span
     return engine_result(apply, apply->engine->ops->get(apply->txn, key, ret_value, status));
 }
 
-/* Notes what was at the key, before it is written. */
-static enum rpc_code note(struct store_apply *apply, struct span key, bool was_there,
-                          struct span value, struct rpc_status *status)
+/*
+ * Notes what is at the key (NULL: nothing), before it is written. Key and value must live until the
+ * commit's end.
+ */
+static enum rpc_code note(struct store_apply *apply, struct span key, const struct span *value,
+                          struct rpc_status *status)
 {
     if (apply->undo_count == apply->undo_capacity) {
-        size_t capacity = apply->undo_capacity == 0 ? 64 : apply->undo_capacity * 2;
+        size_t capacity = apply->undo_capacity == 0 ? UNDO_FIRST : apply->undo_capacity * 2;
         struct store_undo *undo = realloc(apply->undo, capacity * sizeof *undo);
         if (undo == NULL)
             return out_of_memory(status);
         apply->undo = undo;
         apply->undo_capacity = capacity;
     }
-    apply->undo[apply->undo_count++] = (struct store_undo){key, was_there, value};
+    apply->undo[apply->undo_count++] =
+        (struct store_undo){key, value != NULL, value == NULL ? (struct span){0} : *value};
     return RPC_OK;
 }
 
-/* `key` and `before` must live until the commit's end. */
-static enum rpc_code put(struct store_apply *apply, struct span key, const struct span *before,
-                         struct span head, struct span body, struct rpc_status *status)
+/* Writes what was noted before. */
+static enum rpc_code put(struct store_apply *apply, struct span key, struct span head,
+                         struct span body, struct rpc_status *status)
 {
-    enum rpc_code code =
-        note(apply, key, before != NULL, before == NULL ? (struct span){0} : *before, status);
-    if (code != RPC_OK)
-        return code;
     apply->wrote = true;
     return engine_result(apply, apply->engine->ops->put(apply->txn, key, head, body, status));
 }
@@ -275,7 +277,7 @@ static enum rpc_code put(struct store_apply *apply, struct span key, const struc
 static enum rpc_code drop(struct store_apply *apply, struct span key, struct span before,
                           struct rpc_status *status)
 {
-    enum rpc_code code = note(apply, key, true, before, status);
+    enum rpc_code code = note(apply, key, &before, status);
     if (code != RPC_OK)
         return code;
     apply->wrote = true;
@@ -356,19 +358,20 @@ static enum rpc_code add_entry(struct store_apply *apply, const struct store_com
                                const struct store_index *index, struct span entry,
                                struct rpc_status *status)
 {
-    if (!index->unique)
-        return put(apply, entry, NULL, (struct span){0}, (struct span){0}, status);
     struct span holder;
-    enum rpc_code code = get(apply, entry, &holder, status);
+    enum rpc_code code = index->unique ? get(apply, entry, &holder, status) : RPC_NOT_FOUND;
     if (code == RPC_OK) {
         (void)rpc_status_set(status, RPC_ALREADY_EXISTS, "%s: another record has the same value",
                              op->table->name);
         store__status_field(status, "%s", index->name);
         return RPC_ALREADY_EXISTS;
     }
-    if (code != RPC_NOT_FOUND)
+    if (code == RPC_NOT_FOUND)
+        code = note(apply, entry, NULL, status);
+    if (code != RPC_OK)
         return code;
-    return put(apply, entry, NULL, (struct span){0}, primary_parts(op->key), status);
+    struct span value = index->unique ? primary_parts(op->key) : (struct span){0};
+    return put(apply, entry, (struct span){0}, value, status);
 }
 
 static enum rpc_code drop_entry(struct store_apply *apply, const struct store_commit_op *op,
@@ -381,15 +384,20 @@ static enum rpc_code drop_entry(struct store_apply *apply, const struct store_co
     return drop(apply, kept, index->unique ? primary_parts(op->key) : (struct span){0}, status);
 }
 
-/* Moves the record's entry in one index from where the old record had it to `entry` (empty:
- * nowhere). */
+/*
+ * Moves the record's entry in an index from where the old record (NULL: there was none) had it to
+ * where the op has it.
+ */
 static enum rpc_code move_entry(struct store_apply *apply, const struct store_commit_op *op,
                                 const struct store_index *index, const struct store_value *old,
-                                struct span entry, struct rpc_status *status)
+                                struct rpc_status *status)
 {
     struct store_key_buffer old_key;
     struct span old_entry = {0};
-    if (old != NULL && store__index_key(op->table, index, old, &old_key))
+    struct span entry = {0};
+    if (op->entries != NULL)
+        entry = op->entries[index - op->table->indexes];
+    if (old != NULL && store__index_key(index, old, &old_key))
         old_entry = store__key_span(&old_key);
     if (span_equal(old_entry, entry))
         return RPC_OK;
@@ -409,8 +417,7 @@ static enum rpc_code move_entries(struct store_apply *apply, const struct store_
         return rpc_status_set(status, RPC_DATA_LOSS, "a stored record is broken");
     for (size_t i = 0; i < op->table->index_count; i++) {
         enum rpc_code code =
-            move_entry(apply, op, &op->table->indexes[i], old->exists ? values : NULL,
-                       op->entries == NULL ? (struct span){0} : op->entries[i], status);
+            move_entry(apply, op, &op->table->indexes[i], old->exists ? values : NULL, status);
         if (code != RPC_OK)
             return code;
     }
@@ -421,12 +428,13 @@ static enum rpc_code apply_put(struct store_apply *apply, const struct store_com
                                const struct old_record *old, struct rpc_status *status)
 {
     enum rpc_code code = move_entries(apply, op, old, status);
+    if (code == RPC_OK)
+        code = note(apply, op->key, old->exists ? &old->stored : NULL, status);
     if (code != RPC_OK)
         return code;
     uint8_t head[STORE_RECORD_HEAD_BYTES];
     store__record_head(op->key, op->packed, apply->sequence, head);
-    return put(apply, op->key, old->exists ? &old->stored : NULL, span_of(head, sizeof head),
-               op->packed, status);
+    return put(apply, op->key, span_of(head, sizeof head), op->packed, status);
 }
 
 static enum rpc_code apply_delete(struct store_apply *apply, const struct store_commit_op *op,
@@ -452,12 +460,14 @@ static enum rpc_code apply_add(struct store_apply *apply, const struct store_com
         return code;
     if (__builtin_add_overflow(value, op->delta, &value))
         return rpc_status_set(status, RPC_OUT_OF_RANGE, "the counter would overflow");
+    code = note(apply, op->key, old.exists ? &old.stored : NULL, status);
+    if (code != RPC_OK)
+        return code;
     uint8_t bytes[STORE_COUNTER_BYTES];
     uint8_t head[STORE_RECORD_HEAD_BYTES];
     store__counter_pack(value, bytes);
     store__record_head(op->key, span_of(bytes, sizeof bytes), apply->sequence, head);
-    code = put(apply, op->key, old.exists ? &old.stored : NULL, span_of(head, sizeof head),
-               span_of(bytes, sizeof bytes), status);
+    code = put(apply, op->key, span_of(head, sizeof head), span_of(bytes, sizeof bytes), status);
     if (code == RPC_OK)
         *ret_value = value;
     return code;

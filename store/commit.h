@@ -45,12 +45,12 @@ struct store_commit_work {
 };
 
 /*
- * Checks the request and encodes its keys in `arena`; fills in ops and response's results.
- * RPC_INVALID_ARGUMENT with the field: no such table, a key of a wrong kind or too long, a record
- * that is not well formed or too large. RPC_RESOURCE_EXHAUSTED: the arena is full.
+ * Checks the request and encodes its keys in the context's arena; fills in ops and response's
+ * results. RPC_INVALID_ARGUMENT with the field: no such table, a key of a wrong kind or too long, a
+ * record that is not well formed or too large. RPC_RESOURCE_EXHAUSTED: the arena is full.
  */
 enum rpc_code store__commit_prepare(const struct store_tables *tables,
-                                    const Lotcast__V1__CommitRequest *request, struct arena *arena,
+                                    const Lotcast__V1__CommitRequest *request,
                                     struct store_commit_work *work, struct rpc_status *status)
     __attribute__((warn_unused_result));
 

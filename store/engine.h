@@ -29,6 +29,12 @@ struct store_engine;
 struct store_txn;
 struct store_cursor;
 
+/* What lies at a key; both borrowed. */
+struct store_entry {
+    struct span key;
+    struct span value;
+};
+
 struct store_engine_ops {
     /*
      * Begins a read of the latest snapshot. Any thread, many at once; ends on the same thread.
@@ -62,18 +68,17 @@ struct store_engine_ops {
                                  struct rpc_status *status);
     void (*cursor_close)(struct store_cursor *cursor);
     /*
-     * Move, and lend the key and value found: valid until the cursor moves, the transaction writes
+     * Move, and lend what is found there: valid until the cursor moves, the transaction writes
      * or ends. at_or_after: the first key not below `key`; last: the last of all.
      */
     enum rpc_code (*cursor_at_or_after)(struct store_cursor *cursor, struct span key,
-                                        struct span *ret_key, struct span *ret_value,
-                                        struct rpc_status *status);
-    enum rpc_code (*cursor_last)(struct store_cursor *cursor, struct span *ret_key,
-                                 struct span *ret_value, struct rpc_status *status);
-    enum rpc_code (*cursor_next)(struct store_cursor *cursor, struct span *ret_key,
-                                 struct span *ret_value, struct rpc_status *status);
-    enum rpc_code (*cursor_previous)(struct store_cursor *cursor, struct span *ret_key,
-                                     struct span *ret_value, struct rpc_status *status);
+                                        struct store_entry *ret_entry, struct rpc_status *status);
+    enum rpc_code (*cursor_last)(struct store_cursor *cursor, struct store_entry *ret_entry,
+                                 struct rpc_status *status);
+    enum rpc_code (*cursor_next)(struct store_cursor *cursor, struct store_entry *ret_entry,
+                                 struct rpc_status *status);
+    enum rpc_code (*cursor_previous)(struct store_cursor *cursor, struct store_entry *ret_entry,
+                                     struct rpc_status *status);
 
     /* Now and then, on the writer's thread between transactions: heals and sweeps. */
     void (*tend)(struct store_engine *engine);

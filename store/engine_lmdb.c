@@ -438,7 +438,7 @@ static void lmdb_cursor_close(struct store_cursor *base)
 }
 
 static enum rpc_code move(struct store_cursor *base, MDB_cursor_op op, struct span key,
-                          struct span *ret_key, struct span *ret_value, struct rpc_status *status)
+                          struct store_entry *ret_entry, struct rpc_status *status)
 {
     struct lmdb_cursor *cursor = (struct lmdb_cursor *)base;
     MDB_val key_val = val_of(key);
@@ -446,34 +446,34 @@ static enum rpc_code move(struct store_cursor *base, MDB_cursor_op op, struct sp
     int error = mdb_cursor_get(cursor->cursor, &key_val, &value, op);
     if (error != 0)
         return map_error(cursor->engine, error, status);
-    *ret_key = span_of(key_val.mv_data, key_val.mv_size);
-    *ret_value = span_of(value.mv_data, value.mv_size);
+    ret_entry->key = span_of(key_val.mv_data, key_val.mv_size);
+    ret_entry->value = span_of(value.mv_data, value.mv_size);
     return RPC_OK;
 }
 
 static enum rpc_code lmdb_cursor_at_or_after(struct store_cursor *cursor, struct span key,
-                                             struct span *ret_key, struct span *ret_value,
+                                             struct store_entry *ret_entry,
                                              struct rpc_status *status)
 {
-    return move(cursor, MDB_SET_RANGE, key, ret_key, ret_value, status);
+    return move(cursor, MDB_SET_RANGE, key, ret_entry, status);
 }
 
-static enum rpc_code lmdb_cursor_last(struct store_cursor *cursor, struct span *ret_key,
-                                      struct span *ret_value, struct rpc_status *status)
+static enum rpc_code lmdb_cursor_last(struct store_cursor *cursor, struct store_entry *ret_entry,
+                                      struct rpc_status *status)
 {
-    return move(cursor, MDB_LAST, (struct span){0}, ret_key, ret_value, status);
+    return move(cursor, MDB_LAST, (struct span){0}, ret_entry, status);
 }
 
-static enum rpc_code lmdb_cursor_next(struct store_cursor *cursor, struct span *ret_key,
-                                      struct span *ret_value, struct rpc_status *status)
+static enum rpc_code lmdb_cursor_next(struct store_cursor *cursor, struct store_entry *ret_entry,
+                                      struct rpc_status *status)
 {
-    return move(cursor, MDB_NEXT, (struct span){0}, ret_key, ret_value, status);
+    return move(cursor, MDB_NEXT, (struct span){0}, ret_entry, status);
 }
 
-static enum rpc_code lmdb_cursor_previous(struct store_cursor *cursor, struct span *ret_key,
-                                          struct span *ret_value, struct rpc_status *status)
+static enum rpc_code lmdb_cursor_previous(struct store_cursor *cursor,
+                                          struct store_entry *ret_entry, struct rpc_status *status)
 {
-    return move(cursor, MDB_PREV, (struct span){0}, ret_key, ret_value, status);
+    return move(cursor, MDB_PREV, (struct span){0}, ret_entry, status);
 }
 
 static void lmdb_close(struct store_engine *base)

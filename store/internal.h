@@ -29,14 +29,12 @@ enum rpc_code store__query(struct store *store, const struct rpc_context *contex
                            Lotcast__V1__QueryResponse *response, struct rpc_status *status)
     __attribute__((warn_unused_result));
 /*
- * Checks and queues. On RPC_OK `done(work)` comes exactly once, on the writer's thread or before
- * this returns, with `arg` in work->arg and the outcome in work->code and work->status; the work
- * lives in the context's arena.
+ * Checks and queues a commit. `work` is the caller's, in the context's arena: context, response,
+ * done and arg are set, all else zero. On RPC_OK `done(work)` comes exactly once, on the writer's
+ * thread or before this returns, with the outcome in work->code and work->status.
  */
-enum rpc_code store__commit(struct store *store, const struct rpc_context *context,
-                            const Lotcast__V1__CommitRequest *request,
-                            Lotcast__V1__CommitResponse *response,
-                            void (*done)(struct store_commit_work *work), void *arg,
-                            struct rpc_status *status) __attribute__((warn_unused_result));
+enum rpc_code store__commit(struct store *store, const Lotcast__V1__CommitRequest *request,
+                            struct store_commit_work *work, struct rpc_status *status)
+    __attribute__((warn_unused_result));
 
 #endif

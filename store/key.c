@@ -30,6 +30,7 @@ void store__key_begin(struct store_key_buffer *key, uint32_t table, uint32_t ind
     assert(table < STORE_ID_LIMIT && index < STORE_ID_LIMIT);
     key->len = 0;
     key->failed = false;
+    key->is_cut = false;
     const uint8_t prefix[STORE_KEY_PREFIX_BYTES] = {(uint8_t)(table >> 8), (uint8_t)table,
                                                     (uint8_t)(index >> 8), (uint8_t)index};
     append(key, prefix, sizeof prefix);
@@ -75,29 +76,29 @@ static void append_escaped(struct store_key_buffer *key, struct span text)
     }
 }
 
-static bool append_text(struct store_key_buffer *key, struct span text, size_t bytes_max)
+static void append_text(struct store_key_buffer *key, struct span text, size_t bytes_max)
 {
     size_t kept = bytes_max == STORE_TEXT_UNCUT ? text.len : fitting(text, bytes_max);
     append_escaped(key, (struct span){text.data, kept});
     append_byte(key, 0);
     if (kept == text.len) {
         append_byte(key, END_WHOLE);
-        return false;
+        return;
     }
     uint8_t hash[STORE_TEXT_HASH_BYTES];
     (void)crypto_generichash(hash, sizeof hash, text.data, text.len, NULL, 0);
     append_byte(key, END_CUT);
     append(key, hash, sizeof hash);
-    return true;
+    key->is_cut = true;
 }
 
-bool store__key_append(struct store_key_buffer *key, const struct store_value *value,
+void store__key_append(struct store_key_buffer *key, const struct store_value *value,
                        size_t text_bytes_max)
 {
-    if (value->kind != STORE_KIND_NUMBER)
-        return append_text(key, value->data, text_bytes_max);
-    append_number(key, value->number);
-    return false;
+    if (value->kind == STORE_KIND_NUMBER)
+        append_number(key, value->number);
+    else
+        append_text(key, value->data, text_bytes_max);
 }
 
 void store__key_step_over(struct store_key_buffer *key)

@@ -49,11 +49,12 @@ struct store_value {
     struct span data;
 };
 
-/* A key being written. Too much sets `failed`, which sticks. */
+/* A key being written. Too much sets `failed`, and a text that was cut `is_cut`; both stick. */
 struct store_key_buffer {
     uint8_t data[STORE_ENGINE_KEY_BYTES_MAX];
     size_t len;
     bool failed;
+    bool is_cut;
 };
 
 static inline struct span store__key_span(const struct store_key_buffer *key)
@@ -66,10 +67,9 @@ void store__key_begin(struct store_key_buffer *key, uint32_t table, uint32_t ind
 /* Appends bytes that are key parts already. */
 void store__key_append_raw(struct store_key_buffer *key, struct span parts);
 /*
- * Appends one part. A text of more than `text_bytes_max` bytes, escaped, is cut; returns whether it
- * was.
+ * Appends one part. A text of more than `text_bytes_max` bytes, escaped, is cut.
  */
-bool store__key_append(struct store_key_buffer *key, const struct store_value *value,
+void store__key_append(struct store_key_buffer *key, const struct store_value *value,
                        size_t text_bytes_max);
 /*
  * Turns a key into the first that is behind every key which begins with it. The result is no key

@@ -12,6 +12,12 @@ static enum rpc_code out_of_memory(struct rpc_status *status)
     return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "the answer is too large");
 }
 
+/* A record where it lies, until the snapshot ends. */
+struct found {
+    struct span packed;
+    uint64_t version;
+};
+
 /* Rows of one result, growing in the arena. */
 struct rows {
     Lotcast__V1__Row **rows;
@@ -34,9 +40,10 @@ static bool grow_rows(struct arena *arena, struct rows *rows)
 }
 
 /* The one copy: from the map into the answer. */
-static enum rpc_code add_row(struct store_reader *reader, struct rows *rows, struct span packed,
-                             uint64_t version, struct rpc_status *status)
+static enum rpc_code add_row(struct store_reader *reader, struct rows *rows,
+                             const struct found *found, struct rpc_status *status)
 {
+    struct span packed = found->packed;
     struct arena *arena = reader->context->arena;
     Lotcast__V1__Row *row = arena_alloc(arena, sizeof *row);
     uint8_t *copy = arena_alloc(arena, packed.len);
@@ -46,7 +53,7 @@ static enum rpc_code add_row(struct store_reader *reader, struct rows *rows, str
         memcpy(copy, packed.data, packed.len);
     lotcast__v1__row__init(row);
     row->value = (ProtobufCBinaryData){packed.len, copy};
-    row->version = version;
+    row->version = found->version;
     rows->rows[rows->count++] = row;
     reader->answer_bytes += packed.len + STORE_ROW_BYTES;
     return RPC_OK;
@@ -62,55 +69,52 @@ static bool has_room(const struct store_reader *reader, struct span packed)
 /* --- gets --- */
 
 static enum rpc_code get_record(struct store_reader *reader, struct span key,
-                                struct span *ret_packed, uint64_t *ret_version,
-                                struct rpc_status *status)
+                                struct found *ret_found, struct rpc_status *status)
 {
     struct span stored;
     enum rpc_code code = reader->engine->ops->get(reader->txn, key, &stored, status);
     if (code != RPC_OK)
         return code;
-    return store__record_open(key, stored, ret_packed, ret_version, status);
+    return store__record_open(key, stored, &ret_found->packed, &ret_found->version, status);
 }
 
-/* The record that an index's entry stands for. */
-static enum rpc_code get_of_entry(struct store_reader *reader, const struct store_table *table,
-                                  const struct store_index *index, struct span key,
-                                  struct span value, struct span *ret_packed, uint64_t *ret_version,
+/* The record that an entry of an index stands for. */
+static enum rpc_code get_of_entry(struct store_reader *reader, const struct store_index *index,
+                                  const struct store_entry *entry, struct found *ret_found,
                                   struct rpc_status *status)
 {
     if (index->id == 0)
-        return store__record_open(key, value, ret_packed, ret_version, status);
-    struct span primary = store__entry_primary(table, index, key, value);
-    struct store_key_buffer record_key;
-    store__key_begin(&record_key, table->id, 0);
-    store__key_append_raw(&record_key, primary);
+        return store__record_open(entry->key, entry->value, &ret_found->packed, &ret_found->version,
+                                  status);
+    struct span primary = store__entry_primary(index, entry);
+    struct store_key_buffer key;
+    store__key_begin(&key, index->table->id, 0);
+    store__key_append_raw(&key, primary);
     enum rpc_code code = RPC_NOT_FOUND;
-    if (primary.len > 0 && !record_key.failed)
-        code = get_record(reader, store__key_span(&record_key), ret_packed, ret_version, status);
+    if (primary.len > 0 && !key.failed)
+        code = get_record(reader, store__key_span(&key), ret_found, status);
     if (code == RPC_NOT_FOUND)
         return rpc_status_set(status, RPC_DATA_LOSS, "a record of %s and its index %s differ",
-                              table->name, index->name);
+                              index->table->name, index->name);
     return code;
 }
 
 enum rpc_code store__get_run(struct store_reader *reader, const struct store_get *get,
                              Lotcast__V1__ReadResult *result, struct rpc_status *status)
 {
-    struct span value;
-    struct span packed;
-    uint64_t version;
-    enum rpc_code code = reader->engine->ops->get(reader->txn, get->key, &value, status);
+    struct store_entry entry = {.key = get->key};
+    struct found found;
+    enum rpc_code code = reader->engine->ops->get(reader->txn, get->key, &entry.value, status);
     if (code == RPC_NOT_FOUND)
         return RPC_OK; /* no row */
     if (code == RPC_OK)
-        code = get_of_entry(reader, get->table, get->index, get->key, value, &packed, &version,
-                            status);
+        code = get_of_entry(reader, get->index, &entry, &found, status);
     if (code != RPC_OK)
         return code;
-    if (reader->answer_bytes + packed.len + STORE_ROW_BYTES > STORE_ANSWER_BYTES_HARD_MAX)
+    if (reader->answer_bytes + found.packed.len + STORE_ROW_BYTES > STORE_ANSWER_BYTES_HARD_MAX)
         return out_of_memory(status);
     struct rows rows = {0};
-    code = add_row(reader, &rows, packed, version, status);
+    code = add_row(reader, &rows, &found, status);
     result->rows = rows.rows;
     result->n_rows = rows.count;
     return code;
@@ -119,14 +123,13 @@ enum rpc_code store__get_run(struct store_reader *reader, const struct store_get
 enum rpc_code store__counter_run(struct store_reader *reader, struct span key,
                                  Lotcast__V1__ReadResult *result, struct rpc_status *status)
 {
-    struct span packed;
-    uint64_t version;
-    enum rpc_code code = get_record(reader, key, &packed, &version, status);
+    struct found found;
+    enum rpc_code code = get_record(reader, key, &found, status);
     if (code == RPC_NOT_FOUND)
         return RPC_OK; /* it begins at 0 */
     if (code != RPC_OK)
         return code;
-    return store__counter_unpack(packed, &result->count, status);
+    return store__counter_unpack(found.packed, &result->count, status);
 }
 
 /* --- walking a range --- */
@@ -148,44 +151,42 @@ static enum rpc_code look_at_context(struct store_reader *reader, struct rpc_sta
 }
 
 /* To the last key below the range's end. */
-static enum rpc_code first_in_reverse(struct walk *walk, struct span *ret_key,
-                                      struct span *ret_value, struct rpc_status *status)
+static enum rpc_code first_in_reverse(struct walk *walk, struct store_entry *ret_entry,
+                                      struct rpc_status *status)
 {
     const struct store_engine_ops *ops = walk->reader->engine->ops;
-    enum rpc_code code =
-        ops->cursor_at_or_after(walk->cursor, walk->range->end, ret_key, ret_value, status);
+    enum rpc_code code = ops->cursor_at_or_after(walk->cursor, walk->range->end, ret_entry, status);
     if (code == RPC_NOT_FOUND)
-        return ops->cursor_last(walk->cursor, ret_key, ret_value, status);
+        return ops->cursor_last(walk->cursor, ret_entry, status);
     if (code != RPC_OK)
         return code;
-    return ops->cursor_previous(walk->cursor, ret_key, ret_value, status);
+    return ops->cursor_previous(walk->cursor, ret_entry, status);
 }
 
-static enum rpc_code move(struct walk *walk, struct span *ret_key, struct span *ret_value,
+static enum rpc_code move(struct walk *walk, struct store_entry *ret_entry,
                           struct rpc_status *status)
 {
     const struct store_engine_ops *ops = walk->reader->engine->ops;
     bool is_first = !walk->is_under_way;
     walk->is_under_way = true;
     if (walk->range->reverse)
-        return is_first ? first_in_reverse(walk, ret_key, ret_value, status)
-                        : ops->cursor_previous(walk->cursor, ret_key, ret_value, status);
-    return is_first ? ops->cursor_at_or_after(walk->cursor, walk->range->begin, ret_key, ret_value,
-                                              status)
-                    : ops->cursor_next(walk->cursor, ret_key, ret_value, status);
+        return is_first ? first_in_reverse(walk, ret_entry, status)
+                        : ops->cursor_previous(walk->cursor, ret_entry, status);
+    return is_first ? ops->cursor_at_or_after(walk->cursor, walk->range->begin, ret_entry, status)
+                    : ops->cursor_next(walk->cursor, ret_entry, status);
 }
 
 /* The next entry of the range; RPC_NOT_FOUND behind the last. */
-static enum rpc_code walk_next(struct walk *walk, struct span *ret_key, struct span *ret_value,
+static enum rpc_code walk_next(struct walk *walk, struct store_entry *ret_entry,
                                struct rpc_status *status)
 {
     enum rpc_code code = look_at_context(walk->reader, status);
     if (code == RPC_OK)
-        code = move(walk, ret_key, ret_value, status);
+        code = move(walk, ret_entry, status);
     if (code != RPC_OK)
         return code;
-    bool is_inside = store__span_compare(*ret_key, walk->range->begin) >= 0 &&
-                     store__span_compare(*ret_key, walk->range->end) < 0;
+    bool is_inside = store__span_compare(ret_entry->key, walk->range->begin) >= 0 &&
+                     store__span_compare(ret_entry->key, walk->range->end) < 0;
     return is_inside ? RPC_OK : RPC_NOT_FOUND;
 }
 
@@ -201,42 +202,60 @@ static void walk_close(struct walk *walk)
     walk->reader->engine->ops->cursor_close(walk->cursor);
 }
 
-/* Where to go on behind `last`; or where this began, if no row was answered. */
-static enum rpc_code make_cursor(const struct store_reader *reader, const struct store_range *range,
-                                 const struct store_key_buffer *last, size_t row_count,
-                                 ProtobufCBinaryData *ret_cursor, struct rpc_status *status)
+/* What a range or a query has gathered. */
+struct page {
+    struct rows rows;
+    struct store_key_buffer last; /* key of the last row */
+    bool more;                    /* there is more behind it */
+    int64_t passed;               /* a query's rows that its filters let through */
+};
+
+static enum rpc_code page_add(struct walk *walk, struct page *page, struct span key,
+                              const struct found *found, struct rpc_status *status)
 {
-    if (row_count == 0 && range->cursor.len > 0) {
-        *ret_cursor = (ProtobufCBinaryData){range->cursor.len, (uint8_t *)range->cursor.data};
-        return RPC_OK; /* the request lives as long as the answer: the call's arena */
-    }
-    size_t key_len = row_count == 0 ? 0 : last->len;
-    uint8_t *bytes = arena_alloc(reader->context->arena, 1 + key_len);
-    if (bytes == NULL)
-        return out_of_memory(status);
-    bytes[0] = row_count == 0 ? STORE_CURSOR_START : STORE_CURSOR_BEHIND;
-    if (key_len > 0)
-        memcpy(bytes + 1, last->data, key_len);
-    *ret_cursor = (ProtobufCBinaryData){1 + key_len, bytes};
-    return RPC_OK;
+    page->last.len = 0;
+    page->last.failed = false;
+    store__key_append_raw(&page->last, key);
+    return add_row(walk->reader, &page->rows, found, status);
 }
 
-static void remember(struct store_key_buffer *last, struct span key)
+/* Whether the page has its rows, or the answer no room for this one. */
+static bool page_is_full(const struct walk *walk, const struct page *page,
+                         const struct found *found)
 {
-    last->len = 0;
-    last->failed = false;
-    store__key_append_raw(last, key);
+    uint32_t limit = walk->range->limit;
+    return (limit > 0 && page->rows.count == limit) || !has_room(walk->reader, found->packed);
+}
+
+/* Where to go on behind the last row; or where this began, if no row was answered. */
+static enum rpc_code make_cursor(const struct walk *walk, const struct page *page,
+                                 ProtobufCBinaryData *ret_cursor, struct rpc_status *status)
+{
+    struct span given = walk->range->cursor;
+    bool is_empty = page->rows.count == 0;
+    if (is_empty && given.len > 0) {
+        *ret_cursor = (ProtobufCBinaryData){given.len, (uint8_t *)given.data};
+        return RPC_OK; /* the request lives as long as the answer: the call's arena */
+    }
+    size_t key_len = is_empty ? 0 : page->last.len;
+    uint8_t *bytes = arena_alloc(walk->reader->context->arena, 1 + key_len);
+    if (bytes == NULL)
+        return out_of_memory(status);
+    bytes[0] = is_empty ? STORE_CURSOR_START : STORE_CURSOR_BEHIND;
+    if (key_len > 0)
+        memcpy(bytes + 1, page->last.data, key_len);
+    *ret_cursor = (ProtobufCBinaryData){1 + key_len, bytes};
+    return RPC_OK;
 }
 
 /* --- ranges --- */
 
 static enum rpc_code count_range(struct walk *walk, int64_t *ret_count, struct rpc_status *status)
 {
-    struct span key;
-    struct span value;
+    struct store_entry entry;
     int64_t count = 0;
     for (;;) {
-        enum rpc_code code = walk_next(walk, &key, &value, status);
+        enum rpc_code code = walk_next(walk, &entry, status);
         if (code == RPC_NOT_FOUND)
             break;
         if (code != RPC_OK)
@@ -247,33 +266,26 @@ static enum rpc_code count_range(struct walk *walk, int64_t *ret_count, struct r
     return RPC_OK;
 }
 
-/* Fills rows until the limit, the answer's size or the range's end; `last` is the last row's key.
- */
-static enum rpc_code fill_rows(struct walk *walk, struct rows *rows, struct store_key_buffer *last,
-                               bool *ret_more, struct rpc_status *status)
+/* Gathers rows until the limit, the answer's size or the range's end. */
+static enum rpc_code fill_range(struct walk *walk, struct page *page, struct rpc_status *status)
 {
-    const struct store_range *range = walk->range;
-    for (;;) {
-        struct span key;
-        struct span value;
-        struct span packed;
-        uint64_t version;
-        enum rpc_code code = walk_next(walk, &key, &value, status);
-        *ret_more = code == RPC_OK;
-        if (code == RPC_NOT_FOUND || (range->limit > 0 && rows->count == range->limit))
+    while (!page->more) {
+        struct store_entry entry;
+        struct found found;
+        enum rpc_code code = walk_next(walk, &entry, status);
+        if (code == RPC_NOT_FOUND)
             return RPC_OK;
         if (code == RPC_OK)
-            code = get_of_entry(walk->reader, range->table, range->index, key, value, &packed,
-                                &version, status);
+            code = get_of_entry(walk->reader, walk->range->index, &entry, &found, status);
         if (code != RPC_OK)
             return code;
-        if (!has_room(walk->reader, packed))
-            return RPC_OK;
-        code = add_row(walk->reader, rows, packed, version, status);
+        page->more = page_is_full(walk, page, &found);
+        if (!page->more)
+            code = page_add(walk, page, entry.key, &found, status);
         if (code != RPC_OK)
             return code;
-        remember(last, key);
     }
+    return RPC_OK;
 }
 
 enum rpc_code store__range_run(struct store_reader *reader, const struct store_range *range,
@@ -283,18 +295,16 @@ enum rpc_code store__range_run(struct store_reader *reader, const struct store_r
     enum rpc_code code = walk_open(&walk, reader, range, status);
     if (code != RPC_OK)
         return code;
-    struct rows rows = {0};
-    struct store_key_buffer last = {.len = 0};
-    bool more = false;
+    struct page page = {.more = false};
     if (range->count_only)
         code = count_range(&walk, &result->count, status);
     else
-        code = fill_rows(&walk, &rows, &last, &more, status);
+        code = fill_range(&walk, &page, status);
     walk_close(&walk);
-    if (code == RPC_OK && more)
-        code = make_cursor(reader, range, &last, rows.count, &result->cursor, status);
-    result->rows = rows.rows;
-    result->n_rows = rows.count;
+    if (code == RPC_OK && page.more)
+        code = make_cursor(&walk, &page, &result->cursor, status);
+    result->rows = page.rows.rows;
+    result->n_rows = page.rows.count;
     return code;
 }
 
@@ -331,35 +341,22 @@ static enum rpc_code passes(const struct store_query *query, struct span packed,
         return RPC_OK;
     if (!store__wire_extract(packed, query->fields, query->filter_count, values))
         return rpc_status_set(status, RPC_DATA_LOSS, "a stored record of %s is broken",
-                              query->range.table->name);
+                              query->range.index->table->name);
     for (size_t i = 0; i < query->filter_count && *ret_passes; i++)
         *ret_passes = compare_holds(query->filters[i].comparison,
                                     store__value_compare(&values[i], &query->filters[i].value));
     return RPC_OK;
 }
 
-struct page {
-    struct rows rows;
-    struct store_key_buffer last;
-    int64_t passed;
-    bool more;
-};
-
 /* A row that passed: skipped, taken onto the page, or only counted. */
 static enum rpc_code take_row(struct walk *walk, const struct store_query *query, struct page *page,
-                              struct span key, struct span packed, uint64_t version,
-                              struct rpc_status *status)
+                              const struct found *found, struct span key, struct rpc_status *status)
 {
-    const struct store_range *range = walk->range;
     page->passed++;
-    if (page->passed <= (int64_t)query->offset || page->more || range->count_only)
+    if (page->passed <= (int64_t)query->offset || page->more || walk->range->count_only)
         return RPC_OK;
-    if ((range->limit > 0 && page->rows.count == range->limit) || !has_room(walk->reader, packed)) {
-        page->more = true;
-        return RPC_OK;
-    }
-    remember(&page->last, key);
-    return add_row(walk->reader, &page->rows, packed, version, status);
+    page->more = page_is_full(walk, page, found);
+    return page->more ? RPC_OK : page_add(walk, page, key, found, status);
 }
 
 static enum rpc_code fill_page(struct walk *walk, const struct store_query *query,
@@ -367,21 +364,18 @@ static enum rpc_code fill_page(struct walk *walk, const struct store_query *quer
 {
     bool needs_all = query->want_total || walk->range->count_only;
     while (!page->more || needs_all) {
-        struct span key;
-        struct span value;
-        struct span packed;
-        uint64_t version;
+        struct store_entry entry;
+        struct found found;
         bool is_wanted = false;
-        enum rpc_code code = walk_next(walk, &key, &value, status);
+        enum rpc_code code = walk_next(walk, &entry, status);
         if (code == RPC_NOT_FOUND)
             return RPC_OK;
         if (code == RPC_OK)
-            code = get_of_entry(walk->reader, walk->range->table, walk->range->index, key, value,
-                                &packed, &version, status);
+            code = get_of_entry(walk->reader, walk->range->index, &entry, &found, status);
         if (code == RPC_OK)
-            code = passes(query, packed, &is_wanted, status);
+            code = passes(query, found.packed, &is_wanted, status);
         if (code == RPC_OK && is_wanted)
-            code = take_row(walk, query, page, key, packed, version, status);
+            code = take_row(walk, query, page, &found, entry.key, status);
         if (code != RPC_OK)
             return code;
     }
@@ -395,12 +389,11 @@ enum rpc_code store__query_run(struct store_reader *reader, const struct store_q
     enum rpc_code code = walk_open(&walk, reader, &query->range, status);
     if (code != RPC_OK)
         return code;
-    struct page page = {.passed = 0};
+    struct page page = {.more = false};
     code = fill_page(&walk, query, &page, status);
     walk_close(&walk);
     if (code == RPC_OK && page.more)
-        code = make_cursor(reader, &query->range, &page.last, page.rows.count, &response->cursor,
-                           status);
+        code = make_cursor(&walk, &page, &response->cursor, status);
     if (code == RPC_OK && (query->want_total || query->range.count_only))
         response->total = page.passed;
     response->rows = page.rows.rows;

@@ -32,13 +32,11 @@ struct store_reader {
 };
 
 struct store_get {
-    const struct store_table *table;
     const struct store_index *index;
     struct span key;
 };
 
 struct store_range {
-    const struct store_table *table;
     const struct store_index *index;
     struct span begin, end; /* keys: begin inclusive, end exclusive; in the arena */
     bool reverse;

@@ -25,7 +25,6 @@ static enum rpc_code keep(struct arena *arena, const struct store_key_buffer *ke
 }
 
 static enum rpc_code find(const struct store_tables *tables, uint32_t table_id, uint32_t index_id,
-                          const struct store_table **ret_table,
                           const struct store_index **ret_index, struct rpc_status *status)
 {
     const struct store_table *table = store__table_find(tables, table_id);
@@ -34,18 +33,17 @@ static enum rpc_code find(const struct store_tables *tables, uint32_t table_id, 
     const struct store_index *index = store__index_find(table, index_id);
     if (index == NULL)
         return store__invalid(status, "index", "there is no index %u of %s", index_id, table->name);
-    *ret_table = table;
     *ret_index = index;
     return RPC_OK;
 }
 
-static enum rpc_code append_parts(const struct store_table *table, const struct store_index *index,
-                                  Lotcast__V1__KeyPart *const *parts, size_t count,
-                                  struct store_key_buffer *key, struct rpc_status *status)
+static enum rpc_code begin_key(const struct store_index *index, Lotcast__V1__KeyPart *const *parts,
+                               size_t count, struct store_key_buffer *key,
+                               struct rpc_status *status)
 {
-    store__key_begin(key, table->id, index->id);
+    store__key_begin(key, index->table->id, index->id);
     for (size_t i = 0; i < count; i++) {
-        enum rpc_code code = store__key_append_part(table, index, i, parts[i], key, NULL, status);
+        enum rpc_code code = store__key_append_part(index, i, parts[i], key, status);
         if (code != RPC_OK)
             return code;
     }
@@ -57,17 +55,17 @@ enum rpc_code store__get_prepare(const struct store_tables *tables, const Lotcas
                                  struct rpc_status *status)
 {
     struct store_get get = {0};
-    enum rpc_code code = find(tables, op->table, op->index, &get.table, &get.index, status);
+    enum rpc_code code = find(tables, op->table, op->index, &get.index, status);
     if (code != RPC_OK)
         return code;
     if (!get.index->unique)
         return store__invalid(status, "index", "%s of %s is not unique", get.index->name,
-                              get.table->name);
+                              get.index->table->name);
     if (op->n_key != get.index->field_count)
         return store__invalid(status, "key", "%s of %s has %zu parts", get.index->name,
-                              get.table->name, get.index->field_count);
+                              get.index->table->name, get.index->field_count);
     struct store_key_buffer key;
-    code = append_parts(get.table, get.index, op->key, op->n_key, &key, status);
+    code = begin_key(get.index, op->key, op->n_key, &key, status);
     if (code == RPC_OK)
         code = keep(arena, &key, &get.key, status);
     if (code == RPC_OK)
@@ -75,23 +73,17 @@ enum rpc_code store__get_prepare(const struct store_tables *tables, const Lotcas
     return code;
 }
 
-/* A bound is `base` with one part more. A cut text has no place in the order of others. */
-static enum rpc_code bound(const struct store_range *range, size_t column,
-                           const Lotcast__V1__KeyPart *part, bool step_over,
-                           struct store_key_buffer *key, struct rpc_status *status)
+/* Appends the part that bounds a range. A cut text has no place in the order of others. */
+static enum rpc_code append_bound(const struct store_index *index, size_t column,
+                                  const Lotcast__V1__KeyPart *part, struct store_key_buffer *key,
+                                  struct rpc_status *status)
 {
-    bool is_cut = false;
-    enum rpc_code code =
-        store__key_append_part(range->table, range->index, column, part, key, &is_cut, status);
-    if (code != RPC_OK)
+    key->is_cut = false; /* a part before it may be */
+    enum rpc_code code = store__key_append_part(index, column, part, key, status);
+    if (code != RPC_OK || !key->is_cut)
         return code;
-    if (is_cut) {
-        const char *field = range->table->fields[range->index->columns[column].slot]->name;
-        return store__invalid(status, field, "a bound of %s is too long", field);
-    }
-    if (step_over)
-        store__key_step_over(key);
-    return RPC_OK;
+    const char *field = index->table->fields[index->columns[column].slot]->name;
+    return store__invalid(status, field, "a bound of %s is too long", field);
 }
 
 /* Narrows the range to what is behind the cursor. */
@@ -103,7 +95,7 @@ static enum rpc_code apply_cursor(struct span cursor, const struct store_range *
         return RPC_OK;
     struct span key = {cursor.data + 1, cursor.len - 1};
     struct store_key_buffer prefix;
-    store__key_begin(&prefix, range->table->id, range->index->id);
+    store__key_begin(&prefix, range->index->table->id, range->index->id);
     if (cursor.data[0] != STORE_CURSOR_BEHIND || key.len > STORE_ENGINE_KEY_BYTES_MAX ||
         key.len < prefix.len || memcmp(key.data, prefix.data, prefix.len) != 0)
         return store__invalid(status, "cursor", "the cursor is not one of this range");
@@ -127,29 +119,28 @@ static enum rpc_code apply_cursor(struct span cursor, const struct store_range *
     return RPC_OK;
 }
 
-static enum rpc_code bounds(const Lotcast__V1__RangeOp *op, const struct store_range *range,
+static enum rpc_code bounds(const Lotcast__V1__RangeOp *op, const struct store_index *index,
                             struct store_key_buffer *begin, struct store_key_buffer *end,
                             struct rpc_status *status)
 {
     size_t column = op->n_prefix;
-    enum rpc_code code =
-        append_parts(range->table, range->index, op->prefix, op->n_prefix, begin, status);
+    if (column > index->column_count ||
+        (column == index->column_count && (op->lower != NULL || op->upper != NULL)))
+        return store__invalid(status, "prefix", "%s of %s has %zu parts", index->name,
+                              index->table->name, index->column_count);
+    enum rpc_code code = begin_key(index, op->prefix, op->n_prefix, begin, status);
+    *end = *begin;
+    if (code == RPC_OK && op->lower != NULL)
+        code = append_bound(index, column, op->lower, begin, status);
+    if (code == RPC_OK && op->upper != NULL)
+        code = append_bound(index, column, op->upper, end, status);
     if (code != RPC_OK)
         return code;
-    *end = *begin;
-    if ((op->lower != NULL || op->upper != NULL) && column == range->index->column_count)
-        return store__invalid(status, "prefix", "%s of %s has no part behind the prefix",
-                              range->index->name, range->table->name);
-    if (op->lower != NULL) {
-        code = bound(range, column, op->lower, op->lower_exclusive, begin, status);
-        if (code != RPC_OK)
-            return code;
-    }
-    if (op->upper == NULL) {
+    if (op->lower != NULL && op->lower_exclusive)
+        store__key_step_over(begin);
+    if (op->upper == NULL || !op->upper_exclusive)
         store__key_step_over(end);
-        return RPC_OK;
-    }
-    return bound(range, column, op->upper, !op->upper_exclusive, end, status);
+    return RPC_OK;
 }
 
 enum rpc_code store__range_prepare(const struct store_tables *tables,
@@ -160,15 +151,12 @@ enum rpc_code store__range_prepare(const struct store_tables *tables,
                                 .count_only = op->count_only,
                                 .limit = op->limit,
                                 .cursor = {op->cursor.data, op->cursor.len}};
-    enum rpc_code code = find(tables, op->table, op->index, &range.table, &range.index, status);
+    enum rpc_code code = find(tables, op->table, op->index, &range.index, status);
     if (code != RPC_OK)
         return code;
-    if (op->n_prefix > range.index->column_count)
-        return store__invalid(status, "prefix", "%s of %s has %zu parts", range.index->name,
-                              range.table->name, range.index->column_count);
     struct store_key_buffer begin;
     struct store_key_buffer end;
-    code = bounds(op, &range, &begin, &end, status);
+    code = bounds(op, range.index, &begin, &end, status);
     if (code == RPC_OK)
         code = apply_cursor(range.cursor, &range, &begin, &end, status);
     if (code == RPC_OK)
@@ -189,7 +177,7 @@ static bool comparison_known(Lotcast__V1__Comparison comparison)
 static enum rpc_code add_filter(struct store_query *query, const Lotcast__V1__FilterOp *op,
                                 struct rpc_status *status)
 {
-    const struct store_table *table = query->range.table;
+    const struct store_table *table = query->range.index->table;
     const ProtobufCFieldDescriptor *field =
         protobuf_c_message_descriptor_get_field_by_name(table->record, op->field);
     struct store_filter *filter = &query->filters[query->filter_count];

@@ -107,8 +107,11 @@ static void limit_texts(const struct store_table *table, struct store_index *ind
 static enum rpc_code make_index(struct store_table *table, struct store_index *index,
                                 const Lotcast__V1__IndexRules *rules, struct rpc_status *status)
 {
-    *index = (struct store_index){
-        .id = rules->id, .name = rules->name, .unique = rules->unique, .sparse = rules->sparse};
+    *index = (struct store_index){.table = table,
+                                  .id = rules->id,
+                                  .name = rules->name,
+                                  .unique = rules->unique,
+                                  .sparse = rules->sparse};
     if (rules->id == 0 || rules->id >= STORE_ID_LIMIT)
         return refuse(status, table, index->name, "an index id is 1 to 65534");
     enum rpc_code code = add_columns(table, index, rules->fields, rules->n_fields, status);
@@ -129,7 +132,7 @@ static enum rpc_code make_table(const struct registry_message *message, struct s
     table->id = rules->id;
     table->name = rules->name;
     table->record = message->descriptor;
-    table->primary = (struct store_index){.name = "primary", .unique = true};
+    table->primary = (struct store_index){.table = table, .name = "primary", .unique = true};
     if (rules->id == 0 || rules->id >= STORE_ID_LIMIT)
         return refuse(status, table, "id", "a table id is 1 to 65534");
     enum rpc_code code =
@@ -224,7 +227,7 @@ enum rpc_code store__primary_key(const struct store_table *table, const struct s
     store__key_begin(&key, table->id, 0);
     for (size_t i = 0; i < table->primary.field_count; i++) {
         size_t slot = table->primary.columns[i].slot;
-        (void)store__key_append(&key, &values[slot], STORE_TEXT_UNCUT);
+        store__key_append(&key, &values[slot], STORE_TEXT_UNCUT);
         if (values[slot].data.len > values[longest].data.len)
             longest = slot;
     }
@@ -234,16 +237,16 @@ enum rpc_code store__primary_key(const struct store_table *table, const struct s
     return RPC_OK;
 }
 
-bool store__index_key(const struct store_table *table, const struct store_index *index,
-                      const struct store_value *values, struct store_key_buffer *ret_key)
+bool store__index_key(const struct store_index *index, const struct store_value *values,
+                      struct store_key_buffer *ret_key)
 {
     const struct store_value *first = &values[index->columns[0].slot];
     if (index->sparse && first->number == 0 && first->data.len == 0)
         return false;
-    store__key_begin(ret_key, table->id, index->id);
+    store__key_begin(ret_key, index->table->id, index->id);
     for (size_t i = 0; i < index->column_count; i++)
-        (void)store__key_append(ret_key, &values[index->columns[i].slot],
-                                index->columns[i].text_bytes_max);
+        store__key_append(ret_key, &values[index->columns[i].slot],
+                          index->columns[i].text_bytes_max);
     return true;
 }
 
@@ -268,36 +271,31 @@ bool store__value_of_part(const Lotcast__V1__KeyPart *part, struct store_value *
     }
 }
 
-enum rpc_code store__key_append_part(const struct store_table *table,
-                                     const struct store_index *index, size_t column,
+enum rpc_code store__key_append_part(const struct store_index *index, size_t column,
                                      const Lotcast__V1__KeyPart *part, struct store_key_buffer *key,
-                                     bool *ret_cut, struct rpc_status *status)
+                                     struct rpc_status *status)
 {
     struct store_value value;
+    const struct store_table *table = index->table;
     const struct store_column *into = &index->columns[column];
     const char *field = table->fields[into->slot]->name;
     if (!store__value_of_part(part, &value) || value.kind != table->kinds[into->slot])
         return store__invalid(status, field, "a key part of %s is not of the kind of %s",
                               table->name, field);
-    bool cut = store__key_append(key, &value, into->text_bytes_max);
-    if (key->failed)
-        return too_long(table, into->slot, status);
-    if (ret_cut != NULL)
-        *ret_cut = cut;
-    return RPC_OK;
+    store__key_append(key, &value, into->text_bytes_max);
+    return key->failed ? too_long(table, into->slot, status) : RPC_OK;
 }
 
-struct span store__entry_primary(const struct store_table *table, const struct store_index *index,
-                                 struct span key, struct span value)
+struct span store__entry_primary(const struct store_index *index, const struct store_entry *entry)
 {
     if (index->unique)
-        return value;
+        return entry->value;
+    struct span key = entry->key;
     size_t at = STORE_KEY_PREFIX_BYTES;
     for (size_t i = 0; i < index->field_count; i++) {
-        size_t len = key.len < at
-                         ? 0
-                         : store__key_part_length((struct span){key.data + at, key.len - at},
-                                                  table->kinds[index->columns[i].slot]);
+        enum store_kind kind = index->table->kinds[index->columns[i].slot];
+        struct span rest = key.len < at ? (struct span){0} : span_of(key.data + at, key.len - at);
+        size_t len = store__key_part_length(rest, kind);
         if (len == 0)
             return (struct span){0};
         at += len;
@@ -309,7 +307,7 @@ void store__own_key(enum store_own index, const char *name, struct store_key_buf
 {
     const struct store_value value = {.kind = STORE_KIND_TEXT, .data = span_of_string(name)};
     store__key_begin(ret_key, 0, (uint32_t)index);
-    (void)store__key_append(ret_key, &value, STORE_TEXT_UNCUT);
+    store__key_append(ret_key, &value, STORE_TEXT_UNCUT);
 }
 
 /* --- the stored form --- */

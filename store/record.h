@@ -34,6 +34,7 @@ struct store_column {
 
 /* An order of a table's records: the primary key (id 0) or an index. */
 struct store_index {
+    const struct store_table *table;
     uint32_t id;
     const char *name; /* "primary" for the primary key */
     bool unique;
@@ -83,24 +84,21 @@ enum rpc_code store__primary_key(const struct store_table *table, const struct s
                                  struct store_key_buffer *ret_key, struct rpc_status *status)
     __attribute__((warn_unused_result));
 /* Writes the record's entry in an index; false if a sparse index leaves it out. Always fits. */
-bool store__index_key(const struct store_table *table, const struct store_index *index,
-                      const struct store_value *values, struct store_key_buffer *ret_key);
+bool store__index_key(const struct store_index *index, const struct store_value *values,
+                      struct store_key_buffer *ret_key);
 
 /*
  * Appends the part for a column of an index to a key: what callers ask for. RPC_INVALID_ARGUMENT if
- * its kind is not the column's field's, or the key becomes too long. `ret_cut` may be NULL.
+ * its kind is not the column's field's, or the key becomes too long.
  */
-enum rpc_code store__key_append_part(const struct store_table *table,
-                                     const struct store_index *index, size_t column,
+enum rpc_code store__key_append_part(const struct store_index *index, size_t column,
                                      const Lotcast__V1__KeyPart *part, struct store_key_buffer *key,
-                                     bool *ret_cut, struct rpc_status *status)
-    __attribute__((warn_unused_result));
+                                     struct rpc_status *status) __attribute__((warn_unused_result));
 /* The value of a part; false if it has none. */
 bool store__value_of_part(const Lotcast__V1__KeyPart *part, struct store_value *ret_value);
 
 /* The primary key parts in an index's entry; empty if the entry is broken. */
-struct span store__entry_primary(const struct store_table *table, const struct store_index *index,
-                                 struct span key, struct span value);
+struct span store__entry_primary(const struct store_index *index, const struct store_entry *entry);
 
 /* Table 0 is the store's own; its indexes hold: */
 enum store_own {

@@ -48,9 +48,9 @@ static void append_text(struct definition *definition, size_t *len, const char *
         *len = sizeof definition->text - 1;
 }
 
-static void define(const struct store_table *table, const struct store_index *index,
-                   struct definition *ret_definition)
+static void define(const struct store_index *index, struct definition *ret_definition)
 {
+    const struct store_table *table = index->table;
     size_t len = 0;
     *ret_definition = (struct definition){.name_len = 0};
     append_text(ret_definition, &len, index->id == 0 ? table->name : index->name);
@@ -74,8 +74,8 @@ static void definition_key(uint32_t table, uint32_t index, struct store_key_buff
     const struct store_value parts[] = {{.kind = STORE_KIND_NUMBER, .number = table},
                                         {.kind = STORE_KIND_NUMBER, .number = index}};
     store__key_begin(ret_key, 0, STORE_OWN_SCHEMA);
-    (void)store__key_append(ret_key, &parts[0], STORE_TEXT_UNCUT);
-    (void)store__key_append(ret_key, &parts[1], STORE_TEXT_UNCUT);
+    store__key_append(ret_key, &parts[0], STORE_TEXT_UNCUT);
+    store__key_append(ret_key, &parts[1], STORE_TEXT_UNCUT);
 }
 
 /* The stored record at a key, copied as text. RPC_NOT_FOUND if there is none. */
@@ -122,7 +122,7 @@ static enum rpc_code check_table(const struct schema *schema, struct store_txn *
     char stored[DEFINITION_BYTES];
     struct definition now;
     struct store_key_buffer key;
-    define(table, &table->primary, &now);
+    define(&table->primary, &now);
     definition_key(table->id, 0, &key);
     enum rpc_code code = read_text(schema, txn, store__key_span(&key), stored);
     if (code == RPC_NOT_FOUND)
@@ -140,12 +140,13 @@ static enum rpc_code check_table(const struct schema *schema, struct store_txn *
 }
 
 static enum rpc_code check_index(const struct schema *schema, struct store_txn *txn,
-                                 const struct store_table *table, const struct store_index *index)
+                                 const struct store_index *index)
 {
+    const struct store_table *table = index->table;
     char stored[DEFINITION_BYTES];
     struct definition now;
     struct store_key_buffer key;
-    define(table, index, &now);
+    define(index, &now);
     definition_key(table->id, index->id, &key);
     enum rpc_code code = read_text(schema, txn, store__key_span(&key), stored);
     if (code == RPC_NOT_FOUND)
@@ -187,7 +188,7 @@ static enum rpc_code check_all(const struct schema *schema)
         const struct store_table *table = &schema->tables->tables[i];
         code = check_table(schema, txn, table);
         for (size_t j = 0; j < table->index_count && code == RPC_OK; j++)
-            code = check_index(schema, txn, table, &table->indexes[j]);
+            code = check_index(schema, txn, &table->indexes[j]);
     }
     schema->engine->ops->read_end(txn);
     return code;
@@ -195,220 +196,223 @@ static enum rpc_code check_all(const struct schema *schema)
 
 /* --- writing, a step a transaction --- */
 
-/* Part of the work: sets ret_wrote and ret_done. Steps keep their place in `arg`. */
-typedef enum rpc_code step(const struct schema *schema, struct store_txn *txn, void *arg,
-                           bool *ret_wrote, bool *ret_done);
-
-static enum rpc_code run_step(const struct schema *schema, step *run, void *arg, bool *ret_done)
-{
-    const struct store_engine_ops *ops = schema->engine->ops;
+/* One transaction's part of the work. Where it goes on lies in `place`. */
+struct step {
+    const struct schema *schema;
     struct store_txn *txn;
-    bool wrote = false;
-    enum rpc_code code = ops->write_begin(schema->engine, &txn, schema->status);
+    const struct store_index *index;
+    struct store_key_buffer place;
+    bool wrote;
+    bool is_done;
+};
+
+typedef enum rpc_code run_step(struct step *step);
+
+static enum rpc_code run_once(struct step *step, run_step *run)
+{
+    const struct schema *schema = step->schema;
+    const struct store_engine_ops *ops = schema->engine->ops;
+    step->wrote = false;
+    step->is_done = false;
+    enum rpc_code code = ops->write_begin(schema->engine, &step->txn, schema->status);
     if (code != RPC_OK)
         return code;
-    code = run(schema, txn, arg, &wrote, ret_done);
-    if (code == RPC_OK && wrote)
-        return ops->write_commit(txn, schema->status);
-    ops->write_abort(txn);
+    code = run(step);
+    if (code == RPC_OK && step->wrote)
+        return ops->write_commit(step->txn, schema->status);
+    ops->write_abort(step->txn);
     return code;
 }
 
-/* `place_bytes` of `arg` are put back when a transaction has to be run again. */
-static enum rpc_code run_steps(const struct schema *schema, step *run, void *arg,
-                               struct store_key_buffer *place)
+/* Runs transactions until the work is done; each anew from its place while the map has to grow. */
+static enum rpc_code run_all(struct step *step, run_step *run)
 {
-    bool is_done = false;
-    while (!is_done) {
+    do {
+        const struct store_key_buffer begin = step->place;
         enum rpc_code code = RPC_ABORTED;
-        const struct store_key_buffer begin = *place;
         for (int i = 0; i < ATTEMPTS_MAX && code == RPC_ABORTED; i++) {
-            *place = begin;
-            code = run_step(schema, run, arg, &is_done);
+            step->place = begin;
+            code = run_once(step, run);
         }
         if (code != RPC_OK)
             return code;
-    }
+    } while (!step->is_done);
     return RPC_OK;
 }
 
-/* The first entry at or behind `place` that begins with the same table and index. */
-static enum rpc_code next_entry(const struct schema *schema, struct store_txn *txn,
-                                const struct store_key_buffer *place, size_t prefix_bytes,
+/*
+ * The entry at or behind the place that shares its first `prefix_bytes`; RPC_NOT_FOUND if there is
+ * none. The key is copied, the value borrowed until the next write.
+ */
+static enum rpc_code next_entry(const struct step *step, size_t prefix_bytes,
                                 struct store_key_buffer *ret_key, struct span *ret_value)
 {
+    const struct schema *schema = step->schema;
     const struct store_engine_ops *ops = schema->engine->ops;
     struct store_cursor *cursor;
-    struct span key;
-    enum rpc_code code = ops->cursor_open(txn, &cursor, schema->status);
+    struct store_entry entry;
+    enum rpc_code code = ops->cursor_open(step->txn, &cursor, schema->status);
     if (code != RPC_OK)
         return code;
-    code = ops->cursor_at_or_after(cursor, store__key_span(place), &key, ret_value, schema->status);
-    if (code == RPC_OK && memcmp(key.data, place->data, prefix_bytes) != 0)
+    code = ops->cursor_at_or_after(cursor, store__key_span(&step->place), &entry, schema->status);
+    if (code == RPC_OK && (entry.key.len < prefix_bytes ||
+                           memcmp(entry.key.data, step->place.data, prefix_bytes) != 0))
         code = RPC_NOT_FOUND;
     if (code == RPC_OK) {
         ret_key->len = 0;
         ret_key->failed = false;
-        store__key_append_raw(ret_key, key);
+        store__key_append_raw(ret_key, entry.key);
+        *ret_value = entry.value;
     }
     ops->cursor_close(cursor);
     return code;
 }
 
-struct place {
-    const struct store_table *table;
-    const struct store_index *index;
-    struct store_key_buffer at;
-};
-
-static enum rpc_code clear_step(const struct schema *schema, struct store_txn *txn, void *arg,
-                                bool *ret_wrote, bool *ret_done)
+/* Behind a key. Those of records and definitions are never of full length. */
+static void go_behind(struct step *step, const struct store_key_buffer *key)
 {
-    struct place *place = arg;
+    step->place = *key;
+    store__key_append_raw(&step->place, span_of("", 1));
+}
+
+static enum rpc_code remove_key(struct step *step, const struct store_key_buffer *key)
+{
+    const struct schema *schema = step->schema;
+    step->wrote = true;
+    return schema->engine->ops->remove(step->txn, store__key_span(key), schema->status);
+}
+
+static enum rpc_code clear(struct step *step)
+{
     for (int i = 0; i < BATCH_ROWS; i++) {
         struct store_key_buffer key;
         struct span value;
-        enum rpc_code code =
-            next_entry(schema, txn, &place->at, STORE_KEY_PREFIX_BYTES, &key, &value);
-        if (code == RPC_NOT_FOUND) {
-            *ret_done = true;
+        enum rpc_code code = next_entry(step, STORE_KEY_PREFIX_BYTES, &key, &value);
+        step->is_done = code == RPC_NOT_FOUND;
+        if (step->is_done)
             return RPC_OK;
-        }
         if (code == RPC_OK)
-            code = schema->engine->ops->remove(txn, store__key_span(&key), schema->status);
+            code = remove_key(step, &key);
         if (code != RPC_OK)
             return code;
-        *ret_wrote = true;
     }
     return RPC_OK;
 }
 
 static enum rpc_code clear_index(const struct schema *schema, uint32_t table, uint32_t index)
 {
-    struct place place = {.table = NULL};
-    store__key_begin(&place.at, table, index);
-    return run_steps(schema, clear_step, &place, &place.at);
+    struct step step = {.schema = schema};
+    store__key_begin(&step.place, table, index);
+    return run_all(&step, clear);
 }
 
 /* Enters one record into the index that is being built. */
-static enum rpc_code enter(const struct schema *schema, struct store_txn *txn,
-                           const struct place *place, struct span key, struct span stored,
-                           bool *ret_wrote)
+static enum rpc_code enter(struct step *step, struct span key, struct span stored)
 {
+    const struct schema *schema = step->schema;
+    const struct store_index *index = step->index;
     struct span packed;
-    struct span holder;
     uint64_t version;
     struct store_value values[STORE_WIRE_FIELDS_MAX];
     struct store_key_buffer entry;
     enum rpc_code code = store__record_open(key, stored, &packed, &version, schema->status);
     if (code != RPC_OK)
         return code;
-    if (!store__record_values(place->table, packed, values))
+    if (!store__record_values(index->table, packed, values))
         return rpc_status_set(schema->status, RPC_DATA_LOSS, "a stored record of %s is broken",
-                              place->table->name);
-    if (!store__index_key(place->table, place->index, values, &entry))
+                              index->table->name);
+    if (!store__index_key(index, values, &entry))
         return RPC_OK;
-    if (place->index->unique) {
-        code = schema->engine->ops->get(txn, store__key_span(&entry), &holder, schema->status);
+    struct span value = {0};
+    struct span holder;
+    if (index->unique) {
+        code =
+            schema->engine->ops->get(step->txn, store__key_span(&entry), &holder, schema->status);
         if (code == RPC_OK)
             return rpc_status_set(schema->status, RPC_FAILED_PRECONDITION,
                                   "index %s of table %s is to be unique, but two records have the "
                                   "same values",
-                                  place->index->name, place->table->name);
+                                  index->name, index->table->name);
         if (code != RPC_NOT_FOUND)
             return code;
+        value = (struct span){key.data + STORE_KEY_PREFIX_BYTES, key.len - STORE_KEY_PREFIX_BYTES};
     }
-    struct span primary = {key.data + STORE_KEY_PREFIX_BYTES, key.len - STORE_KEY_PREFIX_BYTES};
-    *ret_wrote = true;
-    return schema->engine->ops->put(txn, store__key_span(&entry), (struct span){0},
-                                    place->index->unique ? primary : (struct span){0},
+    step->wrote = true;
+    return schema->engine->ops->put(step->txn, store__key_span(&entry), (struct span){0}, value,
                                     schema->status);
 }
 
-static enum rpc_code build_step(const struct schema *schema, struct store_txn *txn, void *arg,
-                                bool *ret_wrote, bool *ret_done)
+static enum rpc_code build(struct step *step)
 {
-    struct place *place = arg;
     for (int i = 0; i < BATCH_ROWS; i++) {
         struct store_key_buffer key;
         struct span stored;
-        enum rpc_code code =
-            next_entry(schema, txn, &place->at, STORE_KEY_PREFIX_BYTES, &key, &stored);
-        if (code == RPC_NOT_FOUND) {
-            *ret_done = true;
+        enum rpc_code code = next_entry(step, STORE_KEY_PREFIX_BYTES, &key, &stored);
+        step->is_done = code == RPC_NOT_FOUND;
+        if (step->is_done)
             return RPC_OK;
-        }
         if (code == RPC_OK)
-            code = enter(schema, txn, place, store__key_span(&key), stored, ret_wrote);
+            code = enter(step, store__key_span(&key), stored);
         if (code != RPC_OK)
             return code;
-        place->at = key;
-        store__key_append_raw(&place->at,
-                              span_of("", 1)); /* a primary key is never of full length */
+        go_behind(step, &key);
     }
     return RPC_OK;
 }
 
-static enum rpc_code build_index(const struct schema *schema, const struct store_table *table,
-                                 const struct store_index *index)
+static enum rpc_code build_index(const struct schema *schema, const struct store_index *index)
 {
-    enum rpc_code code = clear_index(schema, table->id, index->id);
+    enum rpc_code code = clear_index(schema, index->table->id, index->id);
     if (code != RPC_OK)
         return code;
-    struct place place = {.table = table, .index = index};
-    store__key_begin(&place.at, table->id, 0);
-    return run_steps(schema, build_step, &place, &place.at);
+    struct step step = {.schema = schema, .index = index};
+    store__key_begin(&step.place, index->table->id, 0);
+    return run_all(&step, build);
 }
 
 /* --- what there is to do --- */
 
-/* Removes the definitions of indexes that the registry has no more. */
-static enum rpc_code forget_step(const struct schema *schema, struct store_txn *txn, void *arg,
-                                 bool *ret_wrote, bool *ret_done)
+/* Removes the definitions of a table's indexes that the registry has no more. */
+static enum rpc_code forget(struct step *step)
 {
-    struct place *place = arg;
-    *ret_done = true;
+    const size_t prefix = STORE_KEY_PREFIX_BYTES + STORE_NUMBER_BYTES;
+    step->is_done = true;
     for (;;) {
         struct store_key_buffer key;
         struct span value;
-        size_t prefix = STORE_KEY_PREFIX_BYTES + STORE_NUMBER_BYTES;
-        enum rpc_code code = next_entry(schema, txn, &place->at, prefix, &key, &value);
+        enum rpc_code code = next_entry(step, prefix, &key, &value);
         if (code != RPC_OK || key.len != prefix + STORE_NUMBER_BYTES)
             return code == RPC_NOT_FOUND ? RPC_OK : code;
         uint32_t id = (uint32_t)(key.data[key.len - 2] << 8 | key.data[key.len - 1]);
-        place->at = key;
-        store__key_append_raw(&place->at, span_of("", 1));
-        if (store__index_find(place->table, id) != NULL)
-            continue;
-        code = schema->engine->ops->remove(txn, store__key_span(&key), schema->status);
+        if (store__index_find(step->index->table, id) == NULL)
+            code = remove_key(step, &key);
         if (code != RPC_OK)
             return code;
-        *ret_wrote = true;
+        go_behind(step, &key);
     }
 }
 
 static enum rpc_code forget_dropped(const struct schema *schema, const struct store_table *table)
 {
-    struct place place = {.table = table};
-    definition_key(table->id, 0, &place.at);
-    return run_steps(schema, forget_step, &place, &place.at);
+    struct step step = {.schema = schema, .index = &table->primary};
+    definition_key(table->id, 0, &step.place);
+    return run_all(&step, forget);
 }
 
 /* The lowest index of the table that is at least `from` and has entries; 0 if there is none. */
 static enum rpc_code find_entries(const struct schema *schema, uint32_t table, uint32_t from,
                                   uint32_t *ret_index)
 {
-    struct store_txn *txn;
-    struct store_key_buffer at;
+    struct step step = {.schema = schema};
     struct store_key_buffer key;
     struct span value;
-    enum rpc_code code = schema->engine->ops->read_begin(schema->engine, &txn, schema->status);
+    enum rpc_code code = schema->engine->ops->read_begin(schema->engine, &step.txn, schema->status);
     if (code != RPC_OK)
         return code;
-    store__key_begin(&at, table, from);
-    code = next_entry(schema, txn, &at, 2, &key, &value);
+    store__key_begin(&step.place, table, from);
+    code = next_entry(&step, STORE_KEY_PREFIX_BYTES / 2, &key, &value);
     *ret_index = code == RPC_OK ? (uint32_t)(key.data[2] << 8 | key.data[3]) : 0;
-    schema->engine->ops->read_end(txn);
+    schema->engine->ops->read_end(step.txn);
     return code == RPC_NOT_FOUND ? RPC_OK : code;
 }
 
@@ -441,38 +445,36 @@ static enum rpc_code is_defined(const struct schema *schema, uint32_t table, uin
     return code == RPC_NOT_FOUND ? RPC_OK : code;
 }
 
-static enum rpc_code write_if_new(const struct schema *schema, struct store_txn *txn,
-                                  const struct store_key_buffer *key, const char *text,
-                                  bool *ret_wrote)
+static enum rpc_code write_if_new(struct step *step, const struct store_key_buffer *key,
+                                  const char *text)
 {
     char stored[DEFINITION_BYTES];
-    enum rpc_code code = read_text(schema, txn, store__key_span(key), stored);
+    enum rpc_code code = read_text(step->schema, step->txn, store__key_span(key), stored);
     if (code == RPC_OK && strcmp(stored, text) == 0)
         return RPC_OK;
     if (code != RPC_OK && code != RPC_NOT_FOUND)
         return code;
-    *ret_wrote = true;
-    return write_text(schema, txn, store__key_span(key), text);
+    step->wrote = true;
+    return write_text(step->schema, step->txn, store__key_span(key), text);
 }
 
-static enum rpc_code define_step(const struct schema *schema, struct store_txn *txn, void *arg,
-                                 bool *ret_wrote, bool *ret_done)
+static enum rpc_code write_definitions(struct step *step)
 {
+    const struct store_tables *tables = step->schema->tables;
     struct store_key_buffer key;
     char format[16];
-    (void)arg;
-    *ret_done = true;
+    step->is_done = true;
     (void)snprintf(format, sizeof format, "%d", STORE_FORMAT);
     store__own_key(STORE_OWN_STATE, "format", &key);
-    enum rpc_code code = write_if_new(schema, txn, &key, format, ret_wrote);
-    for (size_t i = 0; i < schema->tables->count; i++) {
-        const struct store_table *table = &schema->tables->tables[i];
+    enum rpc_code code = write_if_new(step, &key, format);
+    for (size_t i = 0; i < tables->count; i++) {
+        const struct store_table *table = &tables->tables[i];
         for (size_t j = 0; j <= table->index_count && code == RPC_OK; j++) {
             const struct store_index *index = j == 0 ? &table->primary : &table->indexes[j - 1];
             struct definition now;
-            define(table, index, &now);
+            define(index, &now);
             definition_key(table->id, index->id, &key);
-            code = write_if_new(schema, txn, &key, now.text, ret_wrote);
+            code = write_if_new(step, &key, now.text);
         }
     }
     return code;
@@ -487,7 +489,7 @@ static enum rpc_code bring_in_step(const struct schema *schema, const struct sto
         bool defined;
         code = is_defined(schema, table->id, table->indexes[i].id, &defined);
         if (code == RPC_OK && !defined)
-            code = build_index(schema, table, &table->indexes[i]);
+            code = build_index(schema, &table->indexes[i]);
     }
     return code;
 }
@@ -499,8 +501,6 @@ enum rpc_code store__schema_apply(struct store_engine *engine, const struct stor
     enum rpc_code code = check_all(&schema);
     for (size_t i = 0; i < tables->count && code == RPC_OK; i++)
         code = bring_in_step(&schema, &tables->tables[i]);
-    struct store_key_buffer nowhere = {.len = 0};
-    if (code == RPC_OK)
-        code = run_steps(&schema, define_step, NULL, &nowhere);
-    return code;
+    struct step step = {.schema = &schema};
+    return code == RPC_OK ? run_all(&step, write_definitions) : code;
 }

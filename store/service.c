@@ -124,24 +124,11 @@ enum rpc_code store__query(struct store *store, const struct rpc_context *contex
 
 /* --- Commit --- */
 
-enum rpc_code store__commit(struct store *store, const struct rpc_context *context,
-                            const Lotcast__V1__CommitRequest *request,
-                            Lotcast__V1__CommitResponse *response,
-                            void (*done)(struct store_commit_work *work), void *arg,
-                            struct rpc_status *status)
+enum rpc_code store__commit(struct store *store, const Lotcast__V1__CommitRequest *request,
+                            struct store_commit_work *work, struct rpc_status *status)
 {
-    struct store_commit_work *work = arena_calloc(context->arena, 1, sizeof *work);
-    if (work == NULL)
-        return out_of_memory(status);
-    work->context = context;
-    work->response = response;
-    work->done = done;
-    work->arg = arg;
-    enum rpc_code code =
-        store__commit_prepare(&store->tables, request, context->arena, work, status);
-    if (code != RPC_OK)
-        return code;
-    return store__writer_submit(store->writer, work, status);
+    enum rpc_code code = store__commit_prepare(&store->tables, request, work, status);
+    return code == RPC_OK ? store__writer_submit(store->writer, work, status) : code;
 }
 
 /* --- the handlers --- */
@@ -161,8 +148,14 @@ static enum rpc_code handle_read(struct rpc_server_call *call, const void *reque
 static enum rpc_code handle_commit(struct rpc_server_call *call, const void *request,
                                    void *response, struct rpc_status *status)
 {
-    enum rpc_code code = store__commit(rpc_server_call_self(call), rpc_server_call_context(call),
-                                       request, response, finish_commit, call, status);
+    struct store_commit_work *work = arena_calloc(rpc_server_call_arena(call), 1, sizeof *work);
+    if (work == NULL)
+        return out_of_memory(status);
+    work->context = rpc_server_call_context(call);
+    work->response = response;
+    work->done = finish_commit;
+    work->arg = call;
+    enum rpc_code code = store__commit(rpc_server_call_self(call), request, work, status);
     return code == RPC_OK ? RPC_DEFERRED : code;
 }
 

@@ -56,7 +56,7 @@ static enum rpc_code open_directory(const char *directory, int *ret_fd, struct r
     const char *why = NULL;
     if (fstat(fd, &info) != 0)
         why = strerror(errno);
-    else if (info.st_uid != geteuid())
+    else if (info.st_uid != geteuid() && geteuid() != 0)
         why = "belongs to another user";
     else if (info.st_mode & (S_IWGRP | S_IWOTH))
         why = "others may write to it; chmod 700 it";

@@ -184,7 +184,7 @@ static void put_one(MDB_env *env, MDB_dbi dbi, unsigned *seed)
     struct store_key_buffer key;
     const struct store_value id = {.kind = STORE_KIND_NUMBER, .number = record.customer_id};
     store__key_begin(&key, 14, 0);
-    (void)store__key_append(&key, &id, STORE_TEXT_UNCUT);
+    store__key_append(&key, &id, STORE_TEXT_UNCUT);
     MDB_val key_val = {key.len, key.data};
     MDB_val value = {STORE_RECORD_HEAD_BYTES + len, stored};
     MDB_txn *txn;

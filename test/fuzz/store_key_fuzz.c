@@ -54,7 +54,7 @@ static struct store_key_buffer encode(const struct tuple *tuple, size_t text_byt
     size_t ends[PARTS_MAX];
     store__key_begin(&key, 1, 2);
     for (size_t i = 0; i < PARTS_MAX; i++) {
-        (void)store__key_append(&key, &tuple->parts[i], text_bytes_max);
+        store__key_append(&key, &tuple->parts[i], text_bytes_max);
         ends[i] = key.len;
     }
     size_t at = STORE_KEY_PREFIX_BYTES;

@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     const ProtobufCMessageDescriptor *type = types[data[0] % (sizeof types / sizeof types[0])];
     struct span packed = {data + 1, size - 1};
-    const ProtobufCFieldDescriptor *fields[STORE_WIRE_FIELDS_MAX];
+    const ProtobufCFieldDescriptor *fields[STORE_WIRE_FIELDS_MAX] = {0};
     struct store_value values[STORE_WIRE_FIELDS_MAX];
     size_t count = 0;
     for (unsigned i = 0; i < type->n_fields && count < STORE_WIRE_FIELDS_MAX; i++) {

@@ -218,7 +218,7 @@ static void refuses_what_fails_its_checksum(void **state)
     struct store_engine *engine = fixture->store->engine;
     const struct store_value ids[] = {{.number = 1}, {.number = 2}};
     store__key_begin(&key, 1, 0);
-    (void)store__key_append(&key, &ids[0], STORE_TEXT_UNCUT);
+    store__key_append(&key, &ids[0], STORE_TEXT_UNCUT);
     expect_ok(engine->ops->read_begin(engine, &txn, &status), &status);
     expect_ok(engine->ops->get(txn, store__key_span(&key), &stored, &status), &status);
     size_t len = stored.len;
@@ -227,7 +227,7 @@ static void refuses_what_fails_its_checksum(void **state)
     engine->ops->read_end(txn);
     for (int i = 0; i < 2; i++) {
         store__key_begin(&key, 1, 0);
-        (void)store__key_append(&key, &ids[1 - i], STORE_TEXT_UNCUT);
+        store__key_append(&key, &ids[1 - i], STORE_TEXT_UNCUT);
         if (i == 1)
             bytes[len - 1] ^= 0x10;
         fixture_stop(fixture); /* so that this thread is the one that writes */

@@ -32,18 +32,21 @@ static void bend_init(struct bent *bent)
     *bent = (struct bent){.table = {.id = 1, .name = "user", .record = USER}};
     struct store_table *table = &bent->table;
     size_t id = slot_for(bent, "user_id");
-    table->primary = (struct store_index){.name = "primary",
+    table->primary = (struct store_index){.table = table,
+                                          .name = "primary",
                                           .unique = true,
                                           .field_count = 1,
                                           .column_count = 1,
                                           .columns = {{id, STORE_TEXT_UNCUT}}};
-    bent->indexes[0] = (struct store_index){.id = 1,
+    bent->indexes[0] = (struct store_index){.table = table,
+                                            .id = 1,
                                             .name = "by_email",
                                             .unique = true,
                                             .field_count = 1,
                                             .column_count = 1,
                                             .columns = {{slot_for(bent, "email_key"), 200}}};
     bent->indexes[1] = (struct store_index){
+        .table = table,
         .id = 2,
         .name = "by_customer",
         .field_count = 1,
@@ -75,7 +78,7 @@ static int64_t count_entries(struct store_engine *engine, const struct bent *ben
     Lotcast__V1__RangeOp op = LOTCAST__V1__RANGE_OP__INIT;
     Lotcast__V1__ReadResult result = LOTCAST__V1__READ_RESULT__INIT;
     struct store_range range;
-    struct store_index all = {.id = index, .name = "", .column_count = 0};
+    struct store_index all = {.table = &bent->table, .id = index, .name = "", .column_count = 0};
     context_begin(&test);
     op.table = 1;
     op.count_only = true;
@@ -123,8 +126,7 @@ static void fill(struct store_engine *engine, const struct bent *bent, int64_t c
         op.put = &put;
         request.ops = ops;
         request.n_ops = 1;
-        expect_ok(store__commit_prepare(&bent->tables, &request, &test.arena, &work, &status),
-                  &status);
+        expect_ok(store__commit_prepare(&bent->tables, &request, &work, &status), &status);
         enum rpc_code code = store__commit_apply(&apply, &work, &status);
         if (code == RPC_ABORTED) { /* the map grows; what was put so far is put again */
             engine->ops->write_abort(apply.txn);

@@ -304,10 +304,15 @@ static size_t flood(struct fixture *fixture, struct test_context *test, struct w
     for (size_t i = 0; i < count; i++) {
         struct rpc_status status;
         Lotcast__V1__CommitResponse *response = arena_alloc(&test->arena, sizeof *response);
+        struct store_commit_work *work = arena_calloc(&test->arena, 1, sizeof *work);
         assert_non_null(response);
+        assert_non_null(work);
         lotcast__v1__commit_response__init(response);
-        enum rpc_code code = store__commit(fixture->store, &test->context, &request, response,
-                                           note_done, waiting, &status);
+        work->context = &test->context;
+        work->response = response;
+        work->done = note_done;
+        work->arg = waiting;
+        enum rpc_code code = store__commit(fixture->store, &request, work, &status);
         if (code == RPC_OK) {
             taken++;
             continue;
