@@ -24,6 +24,8 @@
 /* First wait before a step is repeated, and the longest, jitter aside. */
 #define JOBS_BACKOFF_MS_MIN 500
 #define JOBS_BACKOFF_MS_MAX 60000
+/* Between two look-ups of something that a cut-off create may have made (launch.c). */
+#define JOBS_LOOK_AGAIN_MS 2000
 /* An upstream's own hint is believed up to so much. */
 #define JOBS_HINT_MS_MAX ((int64_t)15 * 60 * 1000)
 /* Items in one commit, and their packed bytes, at most. */
@@ -130,8 +132,8 @@ struct job_waiter {
 struct jobs {
     struct services *services;
     char owner[JOBS_OWNER_BYTES];
-    int64_t lease_ms, heartbeat_ms, poll_ms,
-        backoff_ms_min; /* tests shorten them before jobs_start */
+    /* Tests shorten these before jobs_start. */
+    int64_t lease_ms, heartbeat_ms, poll_ms, backoff_ms_min, look_again_ms;
     const struct job_kind *kinds[JOBS_KINDS];
     int64_t started_ms; /* wall clock */
 

@@ -116,6 +116,8 @@ static void run_end(struct job_pool *pool, struct job_run *run)
         at = &(*at)->next;
     *at = run->next;
     pool->busy--;
+    if (pool->jobs->stopping && pool->jobs->runs == NULL)
+        (void)pthread_cond_signal(&pool->jobs->beat); /* it stays until the last has ended */
     run_unref(run);
 }
 
@@ -331,6 +333,7 @@ enum rpc_code jobs_create(struct services *services, struct jobs **ret_jobs,
     jobs->heartbeat_ms = JOBS_HEARTBEAT_MS;
     jobs->poll_ms = JOBS_POLL_MS;
     jobs->backoff_ms_min = JOBS_BACKOFF_MS_MIN;
+    jobs->look_again_ms = JOBS_LOOK_AGAIN_MS;
     jobs->timer_mono_ms = INT64_MAX;
     jobs->kinds[0] = &jobs__scan;
     jobs->kinds[1] = &jobs__launch;

@@ -9,7 +9,7 @@
  * own). A step that may have happened already, by an attempt before this one or by an earlier
  * launch that failed, looks the name up first. A create that was cut off may still be on its way to
  * Meta: after an attempt with an unknown outcome nothing is made before it has been looked for
- * twice, LOOK_AGAIN_MS apart (even attempts only look).
+ * twice, JOBS_LOOK_AGAIN_MS apart (even attempts only look).
  */
 #include "rpc/services/jobs/launch.h"
 
@@ -25,8 +25,6 @@
 #define LAUNCH_ATTEMPTS_MAX 12
 /* Polls of the batches' state: about an hour. */
 #define LAUNCH_POLLS_MAX 400
-/* Between two look-ups of something that a cut-off create may have made. */
-#define LOOK_AGAIN_MS 2000
 /* Items in memory: a batch. */
 #define LAUNCH_ARENA_BYTES_MAX ((size_t)512 * 1024 * 1024)
 /* Items looked at to choose the catalog's vertical. */
@@ -139,7 +137,7 @@ static enum rpc_code make(struct job_step *step, enum meta_object kind, const ch
         return code;
     if (id == NULL && step->job->attempt > 1 && step->job->attempt % 2 == 0) {
         step->polling = true;
-        step->delay_ms = LOOK_AGAIN_MS;
+        step->delay_ms = step->jobs->look_again_ms;
         return RPC_OK;
     }
     if (id == NULL)

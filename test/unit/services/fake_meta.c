@@ -371,9 +371,7 @@ static Lotcast__V1__ItemRecord *site_item(int number, int index, struct arena *a
 enum rpc_code site_scan_run(const struct site_scan_options *options, struct rpc_context *context,
                             struct site_scan *ret_scan, struct rpc_status *status)
 {
-    lock();
-    fake->site_reads++;
-    unlock();
+    (void)atomic_fetch_add(&fake->site_reads, 1);
     for (int64_t found = 1; fake->site_slow; found++) {
         if (!options->progress(options->progress_arg, found, found * 2))
             return rpc_status_set(status, RPC_CANCELLED, "stopped");

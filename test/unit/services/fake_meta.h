@@ -61,9 +61,9 @@ struct fake_meta {
     int site_price;    /* a change of it changes the content */
     int site_excluded; /* the first so many have no price */
     bool site_incomplete;
-    bool site_slow; /* goes on until it is stopped */
+    atomic_bool site_slow; /* goes on until it is stopped */
     Lotcast__V1__Reason site_error;
-    int site_reads;
+    atomic_int site_reads;
 };
 
 extern struct fake_meta *fake;

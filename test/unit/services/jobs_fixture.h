@@ -34,6 +34,7 @@ static inline struct services *logic_create(struct fixture *fixture)
     services->jobs->poll_ms = 20;
     services->jobs->heartbeat_ms = 50;
     services->jobs->backoff_ms_min = 5;
+    services->jobs->look_again_ms = 20;
     return services;
 }
 
