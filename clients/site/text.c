@@ -199,10 +199,10 @@ static size_t tag_length(struct span text)
     uint8_t next = text.data[1] | 32;
     if (!(next >= 'a' && next <= 'z') && text.data[1] != '/' && text.data[1] != '!')
         return 0;
-    if (text.len >= 7 && memcmp(text.data, "<!--", 4) == 0) {
-        const uint8_t *close = memmem(text.data, text.len, "-->", 3);
-        if (close != NULL)
-            return (size_t)(close - text.data) + 3;
+    bool is_comment = text.len >= 7 && memcmp(text.data, "<!--", 4) == 0;
+    for (size_t i = 4; is_comment && i + 3 <= text.len; i++) {
+        if (memcmp(text.data + i, "-->", 3) == 0)
+            return i + 3;
     }
     const uint8_t *end = memchr(text.data, '>', text.len);
     return end == NULL ? 0 : (size_t)(end - text.data) + 1;
