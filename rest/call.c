@@ -161,8 +161,11 @@ void rest_call_cancel(struct rest_request *request)
 static void answer(struct rest_request *request)
 {
     bool is_access = request->phase == REST_CALL_ACCESS;
+    bool is_late = clock_mono_ms() >= request->call_deadline_ms - REST_OVERRUN_MS;
     request->phase = REST_CALL_NONE;
-    if (request->result.code != RPC_OK)
+    if (request->result.code == RPC_CANCELLED && is_late) /* a handler that saw time run out */
+        rest_respond_reason(request, LOTCAST__V1__REASON__REASON_DEADLINE_EXCEEDED, NULL);
+    else if (request->result.code != RPC_OK)
         rest_respond_status(request, &request->result);
     else if (is_access)
         rest_respond_status(request, &request->own_error);

@@ -254,6 +254,16 @@ static void on_read(h2o_socket_t *socket, const char *error)
         feed(connection);
 }
 
+static void empty_held(struct rest_connection *connection)
+{
+    if (connection->held.capacity <= REST_KEPT_BYTES_MAX) {
+        buffer_clear(&connection->held);
+        return;
+    }
+    buffer_fini(&connection->held);
+    buffer_init(&connection->held, REST_HELD_BYTES_MAX);
+}
+
 /* The request is over and libh2o reads again: put the gate before it. */
 static void on_rearm(h2o_timeout_entry_t *entry)
 {
@@ -265,12 +275,15 @@ static void on_rearm(h2o_timeout_entry_t *entry)
     h2o_socket_dont_read(socket, 0);
     socket->_cb.read = on_read;
     gate_next(&connection->gate);
-    connection->deadline_ms = clock_mono_ms() + connection->thread->rest->idle_ms_max;
+    if (socket->input->size == 0 && socket->input->capacity > REST_KEPT_BYTES_MAX) {
+        h2o_buffer_dispose(&socket->input);
+        h2o_buffer_init(&socket->input, &h2o_socket_buffer_prototype);
+    }
     if (connection->held.len > 0) {
         h2o_iovec_t room = h2o_buffer_reserve(&socket->input, connection->held.len);
         memcpy(room.base, connection->held.data, connection->held.len);
         socket->input->size += connection->held.len;
-        buffer_clear(&connection->held);
+        empty_held(connection);
         feed(connection);
         return;
     }
@@ -347,6 +360,7 @@ struct rest_connection *rest_connection_of(h2o_req_t *req)
 
 void rest_connection_request_over(struct rest_connection *connection)
 {
+    struct rest_thread *thread = connection->thread;
     connection->running--;
     if (!connection->gated) {
         if (connection->running == 0)
@@ -354,8 +368,12 @@ void rest_connection_request_over(struct rest_connection *connection)
         return;
     }
     connection->request = NULL;
-    connection->deadline_ms = clock_mono_ms() + connection->thread->rest->idle_ms_max;
-    h2o_timeout_link(connection->thread->loop, &connection->thread->context.zero_timeout,
+    connection->deadline_ms = clock_mono_ms() + thread->rest->idle_ms_max;
+    connection->burst = connection->held.len == 0 ? 0 : connection->burst + 1;
+    bool pause = connection->burst >= REST_BURST_MAX;
+    if (pause)
+        connection->burst = 0;
+    h2o_timeout_link(thread->loop, pause ? &thread->pause : &thread->context.zero_timeout,
                      &connection->rearm);
 }
 

@@ -32,6 +32,14 @@
  * here. */
 #define REST_TICK_MS 100
 #define REST_OVERRUN_MS 250
+/* Every so many ticks connections are looked at. */
+#define REST_TICKS_OF_CONNECTIONS 5
+/* Requests of one connection that are answered in a row while others wait, and the pause then, in
+ * ms. */
+#define REST_BURST_MAX 16
+#define REST_BURST_PAUSE_MS 1
+/* Memory that a connection keeps between requests, in bytes. */
+#define REST_KEPT_BYTES_MAX ((size_t)64 * 1024)
 /* A client that has shut its side down may be waiting still: how long it is believed to, in ms. */
 #define REST_LEAVE_MS 250
 /* After a refusal the connection is read a while longer, so that the client sees the answer and not
@@ -108,6 +116,8 @@ struct rest_thread {
     h2o_timeout_t tick;
     h2o_timeout_entry_t tick_entry;
     h2o_timeout_t leave;
+    h2o_timeout_t pause; /* of a connection that has had its burst */
+    unsigned tick_count;
     int watch_fd; /* epoll set of all HTTP/1 connections, for EPOLLRDHUP */
     h2o_socket_t *watch;
     bool draining;
@@ -136,6 +146,7 @@ struct rest_connection {
     bool fresh;     /* no request yet */
     bool peer_left; /* has shut down its side, or is gone */
     bool refused;   /* the request that libh2o has is a stand-in for one that was refused */
+    size_t burst;   /* requests that were held, in a row */
     size_t running; /* requests that are not over */
     struct rest_request *request; /* HTTP/1: the one under way */
     int64_t deadline_ms;          /* on the monotonic clock; when the connection is cut */
@@ -232,6 +243,7 @@ struct rest_request {
     char address[HEADER_ADDRESS_BYTES];
 
     /* The answer. */
+    bool client_left; /* so that it was cancelled; whatever is answered, nobody reads it */
     bool answered;
     int status;
     struct buffer body;

@@ -280,12 +280,16 @@ static step *const steps[] = {step_head, step_sizes, step_route, step_origin, st
 
 /* --- life --- */
 
-static void log_request(const struct rest_request *request)
+/* One line, and the counters. */
+static void note_request(const struct rest_request *request)
 {
     char verb[16];
     char path[LOG_PATH_BYTES];
-    int status = request->answered ? request->status : STATUS_CLIENT_GONE;
+    bool gone = !request->answered || request->client_left;
+    int status = gone ? STATUS_CLIENT_GONE : request->status;
     int64_t elapsed_us = clock_mono_us() - request->started_us;
+    if (gone)
+        metric_add(&rest_metric_gone_clients, 1);
     if (request->route != NULL)
         rest_metrics_count(request->thread->rest->route_metrics[request->route->index], status,
                            elapsed_us);
@@ -317,9 +321,7 @@ static void on_slot_disposed(void *data)
 {
     struct rest_request *request = *(struct rest_request **)data;
     struct rest_connection *connection = request->connection;
-    log_request(request);
-    if (!request->answered)
-        metric_add(&rest_metric_gone_clients, 1);
+    note_request(request);
     request->req = NULL;
     request->connection = NULL;
     h2o_timeout_unlink(&request->leave);
@@ -331,6 +333,7 @@ static void on_slot_disposed(void *data)
 static void on_leave(h2o_timeout_entry_t *entry)
 {
     struct rest_request *request = H2O_STRUCT_FROM_MEMBER(struct rest_request, leave, entry);
+    request->client_left = true;
     rest_call_cancel(request);
 }
 

@@ -134,7 +134,8 @@ static void on_tick(h2o_timeout_entry_t *entry)
         h2o_socket_read_start(thread->listener, on_accept);
     }
     rest_requests_tick(thread, now_ms);
-    rest_connections_tick(thread, now_ms);
+    if (++thread->tick_count % REST_TICKS_OF_CONNECTIONS == 0)
+        rest_connections_tick(thread, now_ms);
     rest_linger_tick(thread, now_ms);
     if (thread->index == 0 && !thread->stopping)
         rest_ready_tick(thread->rest->ready, now_ms);
@@ -156,6 +157,7 @@ static void open_loop(struct rest_thread *thread)
     h2o_multithread_register_receiver(thread->context.queue, &thread->wakeups, on_wakeup);
     h2o_timeout_init(thread->loop, &thread->tick, REST_TICK_MS);
     h2o_timeout_init(thread->loop, &thread->leave, REST_LEAVE_MS);
+    h2o_timeout_init(thread->loop, &thread->pause, REST_BURST_PAUSE_MS);
     thread->tick_entry.cb = on_tick;
     h2o_timeout_link(thread->loop, &thread->tick, &thread->tick_entry);
     thread->random_used = sizeof thread->random;
@@ -174,6 +176,7 @@ static void close_loop(struct rest_thread *thread)
     h2o_timeout_unlink(&thread->tick_entry);
     h2o_timeout_dispose(thread->loop, &thread->tick);
     h2o_timeout_dispose(thread->loop, &thread->leave);
+    h2o_timeout_dispose(thread->loop, &thread->pause);
     h2o_multithread_unregister_receiver(queue, &thread->replies);
     h2o_multithread_unregister_receiver(queue, &thread->wakeups);
     h2o_timeout_unlink(&context->http2._graceful_shutdown_timeout);

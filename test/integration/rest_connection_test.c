@@ -27,7 +27,7 @@
 #define SCAN WEBSITE "Content-Length: 11\r\n\r\n{\"url\":\"x\"}"
 #define SCAN_CHUNKED \
     WEBSITE          \
-        "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"url\r\n6;a=b\r\n\":\"x\"}\r\n0\r\nA: b\r\n\r\n"
+    "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"url\r\n6;a=b\r\n\":\"x\"}\r\n0\r\nA: b\r\n\r\n"
 #define WAIT WEBSITE "Content-Length: 14\r\n\r\n{\"url\":\"wait\"}"
 #define LOG_OUT "POST /api/auth/logout HTTP/1.1\r\n" HOST
 
@@ -150,7 +150,7 @@ static void test_clients_that_leave(void **state)
     assert_int_equal(atomic_load(&rest_fixture_cancelled), cancelled + LEAVERS);
     wait_for_metric("lotcast_http_connections", 0);
     wait_for_metric("lotcast_http_calls_in_flight", 0);
-    assert_true(metric("lotcast_http_gone_clients_total") >= gone);
+    assert_int_equal(metric("lotcast_http_gone_clients_total"), gone + LEAVERS);
     struct raw_answer answer;
     raw_request(&fixture, SCAN, &answer);
     assert_int_equal(answer.status, 200);
@@ -403,6 +403,8 @@ static void test_http2(void **state)
         (void)curl_easy_setopt(curl, CURLOPT_COOKIE, "lotcast_session=good");
         (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
         (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
+        /* libcurl 7.88 cannot use a connection of prior knowledge twice. */
+        (void)curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
         (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, count_bytes);
         (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &bytes);
         if (cases[i].body != NULL)

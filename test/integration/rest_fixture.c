@@ -454,8 +454,8 @@ bool raw_is_closed(int fd)
 
 const char *raw_header(const struct raw_answer *answer, const char *name)
 {
-    static char value[8][1024];
-    static size_t next;
+    static _Thread_local char value[8][1024];
+    static _Thread_local size_t next;
     const char *line = strstr(answer->head, "\r\n");
     size_t name_len = strlen(name);
     while (line != NULL && line[2] != '\r') {
