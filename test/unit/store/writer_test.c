@@ -240,24 +240,54 @@ static void *put_large_ones(void *arg)
     return NULL;
 }
 
+#define READERS 3
+
+struct reader {
+    struct fixture *fixture;
+    const atomic_bool *stop;
+    pthread_t thread;
+    int64_t reads, wrong;
+};
+
+/* Long in each snapshot: counts them all, and copies some MB out of the map. */
+static void *read_large_ones(void *arg)
+{
+    struct reader *self = arg;
+    while (!atomic_load(self->stop)) {
+        struct test_context test;
+        struct rpc_status status;
+        context_begin(&test);
+        struct store_read_op ops[] = {
+            {.counter = "large"},
+            {.record = USER, .is_range = true, .limit = 30, .reverse = true},
+            {.record = USER, .is_range = true, .count_only = true},
+        };
+        enum rpc_code code = store_read(self->fixture->client, &test.context, ops, 3, &status);
+        self->wrong += code != RPC_OK || ops[0].ret_count != ops[2].ret_count;
+        self->reads++;
+        context_end(&test);
+    }
+    return NULL;
+}
+
 static void grows_the_map_under_readers_and_writers(void **state)
 {
     struct fixture *fixture = *state;
     struct committer committers[THREADS];
-    start_all(committers, fixture, put_large_ones);
-    struct test_context test;
-    struct rpc_status status;
-    for (int i = 0; i < 500; i++) {
-        context_begin(&test);
-        struct store_read_op ops[] = {
-            {.record = USER, .is_range = true, .count_only = true},
-            {.counter = "large"},
-        };
-        expect_ok(store_read(fixture->client, &test.context, ops, 2, &status), &status);
-        assert_int_equal(ops[0].ret_count, ops[1].ret_count);
-        context_end(&test);
+    struct reader readers[READERS];
+    atomic_bool stop = false;
+    for (size_t i = 0; i < READERS; i++) {
+        readers[i] = (struct reader){.fixture = fixture, .stop = &stop};
+        assert_int_equal(pthread_create(&readers[i].thread, NULL, read_large_ones, &readers[i]), 0);
     }
+    start_all(committers, fixture, put_large_ones);
     join_all(committers);
+    atomic_store(&stop, true);
+    for (size_t i = 0; i < READERS; i++) {
+        assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
+        assert_true(readers[i].reads > 0);
+        assert_int_equal(readers[i].wrong, 0);
+    }
     for (size_t i = 0; i < THREADS; i++)
         assert_int_equal(committers[i].ok, 5);
     /* 16 MB from a map of 256 KiB; and all of it is still there when it is opened small again. */
