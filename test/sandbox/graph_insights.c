@@ -26,6 +26,9 @@
 #define MONTHS_KEPT 37
 #define DAYS_MAX 1200
 #define BREAKDOWN_PRODUCTS_MAX 40
+#define FIELDS                                                                                   \
+    "impressions|clicks|reach|frequency|ctr|cpc|cpm|spend|campaign_id|campaign_name|date_start|" \
+    "date_stop|product_id"
 
 struct figures {
     int64_t impressions;
@@ -188,8 +191,8 @@ static void append_ratio(struct buffer *out, const char *name, int64_t numerator
         (void)buffer_printf(out, "\"%s\":\"%.6f\",", name, (double)numerator / (double)denominator);
 }
 
-/* One member; false for a field that there is not. */
-static bool append_field(struct graph_call *call, const struct graph_object *campaign,
+/* One member. */
+static void append_field(struct graph_call *call, const struct graph_object *campaign,
                          const struct figures *figures, const char *field)
 {
     struct buffer *out = &call->x->answer;
@@ -216,24 +219,39 @@ static bool append_field(struct graph_call *call, const struct graph_object *cam
         (void)buffer_append_string(out, "\"campaign_name\":");
         json_tree_print_string(campaign->name, out);
         (void)buffer_append_byte(out, ',');
-    } else if (!graph_value_in(field, "date_start|date_stop|product_id")) {
-        graph_error(call, 100, 0, "(#100) %.64s is not valid for fields param.", field);
-        return false;
+    }
+}
+
+static const char *fields_of(struct graph_call *call)
+{
+    const char *fields = exchange_param_text(call->x, "fields");
+    return fields == NULL ? "impressions,spend" : fields;
+}
+
+/* False with the error answered for a field that there is not. */
+static bool fields_valid(struct graph_call *call)
+{
+    const char *at = fields_of(call);
+    while (*at != '\0') {
+        size_t len = strcspn(at, ",");
+        const char *field = exchange_printf(call->x, "%.*s", (int)len, at);
+        if (!graph_value_in(field, FIELDS)) {
+            graph_error(call, 100, 0, "(#100) %.64s is not valid for fields param.", field);
+            return false;
+        }
+        at += len + (at[len] == ',' ? 1 : 0);
     }
     return true;
 }
 
-static bool append_row(struct graph_call *call, const struct graph_object *campaign,
+static void append_row(struct graph_call *call, const struct graph_object *campaign,
                        const struct figures *figures, struct period period, const char *product)
 {
-    const char *at = exchange_param_text(call->x, "fields");
-    if (at == NULL)
-        at = "impressions,spend";
+    const char *at = fields_of(call);
     (void)buffer_append_byte(&call->x->answer, '{');
     while (*at != '\0') {
         size_t len = strcspn(at, ",");
-        if (!append_field(call, campaign, figures, exchange_printf(call->x, "%.*s", (int)len, at)))
-            return false;
+        append_field(call, campaign, figures, exchange_printf(call->x, "%.*s", (int)len, at));
         at += len + (at[len] == ',' ? 1 : 0);
     }
     if (product != NULL) {
@@ -247,7 +265,6 @@ static bool append_row(struct graph_call *call, const struct graph_object *campa
     format_day(period.last, last);
     (void)buffer_printf(&call->x->answer, "\"date_start\":\"%s\",\"date_stop\":\"%s\"}", first,
                         last);
-    return true;
 }
 
 static bool fail_range(struct graph_call *call, const char *what)
@@ -317,8 +334,7 @@ static void daily(struct graph_call *call, const struct graph_object *campaign,
         struct figures figures = shown_day(campaign, day, now);
         if (figures.impressions == 0 || !graph_page_row(call, &page, day))
             continue;
-        if (!append_row(call, campaign, &figures, (struct period){day, day}, NULL))
-            return;
+        append_row(call, campaign, &figures, (struct period){day, day}, NULL);
     }
     graph_page_end(call, &page);
 }
@@ -364,8 +380,7 @@ static void by_product(struct graph_call *call, const struct graph_object *campa
         add(&figures, &total, 12, (rank + 1) * (rank + 20));
         if (!graph_page_row(call, &page, rank))
             continue;
-        if (!append_row(call, campaign, &figures, period, product_label(call, product)))
-            return;
+        append_row(call, campaign, &figures, period, product_label(call, product));
     }
     graph_page_end(call, &page);
 }
@@ -377,9 +392,8 @@ static void whole(struct graph_call *call, const struct graph_object *campaign,
     if (!graph_page_start(call, call->graph->page_size, &page))
         return;
     struct figures figures = shown_period(campaign, period, graph_now_ms(call->graph));
-    if (figures.impressions > 0 && graph_page_row(call, &page, 1) &&
-        !append_row(call, campaign, &figures, period, NULL))
-        return;
+    if (figures.impressions > 0 && graph_page_row(call, &page, 1))
+        append_row(call, campaign, &figures, period, NULL);
     graph_page_end(call, &page);
 }
 
@@ -413,7 +427,7 @@ void graph_insights(struct graph_call *call, struct graph_object *object)
         graph_error(call, 100, 33, "Unsupported get request.");
         return;
     }
-    if (!graph_allowed(call, GRAPH_ADS_READ | GRAPH_ADS_MANAGEMENT) ||
+    if (!graph_allowed(call, GRAPH_ADS_READ | GRAPH_ADS_MANAGEMENT) || !fields_valid(call) ||
         !read_period(call, campaign, &period))
         return;
     if (level != NULL && !graph_value_in(level, "campaign|adset|ad|account"))
