@@ -20,15 +20,13 @@
 #include "rpc/base/clock.h"
 #include "rpc/services/model/budget.h"
 
-/* One attempt at a step: longer than Meta has ever stalled, for a cut-off create is ambiguous. */
+/* One attempt at a step, look-up and create together. */
 #define LAUNCH_STEP_MS ((int64_t)120 * 1000)
 #define LAUNCH_ATTEMPTS_MAX 12
 /* Polls of the batches' state: about an hour. */
 #define LAUNCH_POLLS_MAX 400
 /* Items in memory: a batch. */
 #define LAUNCH_ARENA_BYTES_MAX ((size_t)512 * 1024 * 1024)
-/* Items looked at to choose the catalog's vertical. */
-#define VERTICAL_ITEMS 500
 
 /* --- names --- */
 
@@ -149,34 +147,10 @@ static enum rpc_code make(struct job_step *step, enum meta_object kind, const ch
     return RPC_OK;
 }
 
-/* Whether most of the first items are vehicles: the catalog's vertical. */
-static enum rpc_code mostly_vehicles(struct job_step *step, bool *ret_vehicles,
-                                     struct rpc_status *status)
-{
-    struct store_read_op page;
-    enum rpc_code code =
-        jobs__items_read(step, step->context->arena, 0, VERTICAL_ITEMS, &page, status);
-    if (code != RPC_OK)
-        return code;
-    size_t vehicles = 0, others = 0;
-    for (size_t i = 0; i < page.ret_row_count; i++) {
-        const Lotcast__V1__ItemRecord *item = (const Lotcast__V1__ItemRecord *)page.ret_rows[i];
-        if (item->kind == LOTCAST__V1__ITEM_KIND__ITEM_KIND_VEHICLE)
-            vehicles++;
-        else
-            others++;
-    }
-    *ret_vehicles = vehicles > others;
-    return RPC_OK;
-}
-
 static enum rpc_code catalog(struct job_step *step, struct rpc_status *status)
 {
     Lotcast__V1__LaunchJob *launch = step->job->launch;
     struct meta_create create = {.name = launch->object_name, .business_id = launch->business_id};
-    enum rpc_code code = mostly_vehicles(step, &create.vehicles, status);
-    if (code != RPC_OK)
-        return code;
     return make(step, META_CATALOG, launch->business_id, &create, &launch->catalog_id, status);
 }
 

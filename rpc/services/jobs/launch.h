@@ -28,9 +28,4 @@ enum rpc_code jobs__launch_items(struct job_step *step, struct rpc_status *statu
 /* Asks until Meta has finished all batches; stores what it took of each item. */
 enum rpc_code jobs__launch_items_wait(struct job_step *step, struct rpc_status *status);
 
-/* A page of the customer's items behind an item id, in an arena. */
-enum rpc_code jobs__items_read(struct job_step *step, struct arena *arena, int64_t behind_item_id,
-                               uint32_t limit, struct store_read_op *ret_page,
-                               struct rpc_status *status) __attribute__((warn_unused_result));
-
 #endif

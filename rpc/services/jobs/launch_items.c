@@ -32,15 +32,15 @@ static enum rpc_code out_of_memory(struct rpc_status *status)
     return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
 }
 
-enum rpc_code jobs__items_read(struct job_step *step, struct arena *arena, int64_t behind_item_id,
-                               uint32_t limit, struct store_read_op *ret_page,
-                               struct rpc_status *status)
+/* A page of the customer's items behind an item id. */
+static enum rpc_code items_read(struct job_step *step, struct arena *arena, int64_t behind_item_id,
+                                struct store_read_op *ret_page, struct rpc_status *status)
 {
     struct rpc_context context = jobs__store_context_in(step, arena);
     *ret_page = (struct store_read_op){.record = &lotcast__v1__item_record__descriptor,
                                        .key = store_key(store_number(step->job->customer_id)),
                                        .is_range = true,
-                                       .limit = limit,
+                                       .limit = ITEMS_PAGE_ROWS,
                                        .has_lower = true,
                                        .lower = store_number(behind_item_id + 1)};
     return store_read(step->services->options.store, &context, ret_page, 1, status);
@@ -87,8 +87,7 @@ static enum rpc_code batch_read(struct job_step *step, struct batch *batch,
 {
     while (batch->count < batch->max && !batch->complete) {
         struct store_read_op page;
-        enum rpc_code code = jobs__items_read(step, step->context->arena, batch->last_id,
-                                              ITEMS_PAGE_ROWS, &page, status);
+        enum rpc_code code = items_read(step, step->context->arena, batch->last_id, &page, status);
         if (code != RPC_OK)
             return code;
         size_t i = 0;
@@ -306,8 +305,7 @@ static enum rpc_code page_store(struct job_step *step, const struct refusals *re
                                 struct rpc_status *status)
 {
     struct store_read_op op;
-    enum rpc_code code =
-        jobs__items_read(step, arena, page->behind_id, ITEMS_PAGE_ROWS, &op, status);
+    enum rpc_code code = items_read(step, arena, page->behind_id, &op, status);
     if (code != RPC_OK)
         return code;
     struct rpc_context context = jobs__store_context_in(step, arena);
