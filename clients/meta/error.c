@@ -4,10 +4,6 @@
 
 /* Push-back where Meta throttles without saying for how long. */
 #define THROTTLED_MS_DEFAULT (INT64_C(60) * 1000)
-#define MS_PER_S INT64_C(1000)
-#define MS_PER_MINUTE (60 * MS_PER_S)
-/* Longest push-back that is believed: a day. */
-#define WAIT_MS_MAX (INT64_C(24) * 60 * MS_PER_MINUTE)
 
 #define SUBCODE_ANY (-1)
 
@@ -110,59 +106,6 @@ enum rpc_code meta__fail_answer(struct rpc_status *status)
 enum rpc_code meta__fail_memory(struct rpc_status *status)
 {
     return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
-}
-
-static const struct json_tree *header_json(const struct http_response *response, const char *name,
-                                           struct arena *arena)
-{
-    const char *text = http_response_header(response, name);
-    const struct json_tree *tree = NULL;
-    if (text == NULL || !json_tree_parse(span_of_string(text), arena, &tree))
-        return NULL;
-    return tree;
-}
-
-/* value × unit, at most WAIT_MS_MAX; 0 where there is none. */
-static int64_t wait_of(const struct json_tree *value, int64_t unit_ms)
-{
-    int64_t number = 0;
-    if (!json_tree_integer(value, &number) || number <= 0)
-        return 0;
-    return number > WAIT_MS_MAX / unit_ms ? WAIT_MS_MAX : number * unit_ms;
-}
-
-static int64_t longer(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-int64_t meta__usage_wait_ms(const struct http_response *response, struct arena *arena)
-{
-    /* {"<business id>": [{"type", …, "estimated_time_to_regain_access": minutes}, …], …} */
-    int64_t wait_ms = 0;
-    const struct json_tree *cases = header_json(response, "x-business-use-case-usage", arena);
-    const struct json_tree *business =
-        cases != NULL && cases->kind == JSON_TREE_OBJECT ? cases->first : NULL;
-    for (; business != NULL; business = business->next) {
-        if (business->kind != JSON_TREE_ARRAY)
-            continue;
-        for (const struct json_tree *at = business->first; at != NULL; at = at->next)
-            wait_ms = longer(wait_ms, wait_of(json_tree_get(at, "estimated_time_to_regain_access"),
-                                              MS_PER_MINUTE));
-    }
-    const struct json_tree *account = header_json(response, "x-ad-account-usage", arena);
-    wait_ms = longer(wait_ms, wait_of(json_tree_get(account, "reset_time_duration"), MS_PER_S));
-    const struct json_tree *app = header_json(response, "x-app-usage", arena);
-    wait_ms = longer(wait_ms,
-                     wait_of(json_tree_get(app, "estimated_time_to_regain_access"), MS_PER_MINUTE));
-    const struct json_tree seconds = {.kind = JSON_TREE_STRING,
-                                      .text = http_response_header(response, "retry-after")};
-    if (seconds.text != NULL) {
-        struct json_tree value = seconds;
-        value.text_len = strlen(value.text);
-        wait_ms = longer(wait_ms, wait_of(&value, MS_PER_S));
-    }
-    return wait_ms;
 }
 
 enum rpc_code meta__error(const struct json_tree *error, int http_status,

@@ -82,7 +82,12 @@ enum rpc_code meta__fail(enum rpc_code code, struct rpc_status *status);
 /* The answer is not what the API promises. */
 enum rpc_code meta__fail_answer(struct rpc_status *status);
 enum rpc_code meta__fail_memory(struct rpc_status *status);
-/* How long to wait, from the usage headers; 0: they do not say. */
+
+/* usage.c */
+
+/* How long Meta wants us to wait, from the usage headers; 0: they do not say. */
 int64_t meta__usage_wait_ms(const struct http_response *response, struct arena *arena);
+/* How long to hold back the next call, as we come near the limit; 0: far from it. */
+int64_t meta__usage_pause_ms(const struct http_response *response, struct arena *arena);
 
 #endif

@@ -17,6 +17,8 @@
 /* A read that hangs is given up in time for another attempt. */
 #define READ_MS_MAX (INT64_C(20) * 1000)
 #define WRITE_MS_MAX (INT64_C(60) * 1000)
+/* Of the time left, the part that is waited at most where Meta's limits come near. */
+#define PAUSE_SHARE 20
 /* How often a wait looks whether it is still wanted. */
 #define WAIT_SLICE_MS 20
 /* Longest id of an object of Meta's, in bytes. */
@@ -174,7 +176,13 @@ static enum rpc_code attempt(struct meta_client *client, struct rpc_context *con
     if (failure != HTTP_FAILURE_NONE || response == NULL)
         return fail_transport(context, status);
     enum rpc_code code = read_answer(response, context->arena, ret_answer, ret_reduce, status);
+    int64_t pause_ms = code == RPC_OK ? meta__usage_pause_ms(response, context->arena) : 0;
     http_response_free(response);
+    /* The work itself must not come too late for it. */
+    if (pause_ms > rpc_context_left_ms(context) / PAUSE_SHARE)
+        pause_ms = rpc_context_left_ms(context) / PAUSE_SHARE;
+    if (pause_ms > 0)
+        (void)meta__wait_ms(context, pause_ms);
     return code;
 }
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "clients/meta/internal.h"
 #include "rpc/base/clock.h"
 #include "test/unit/clients/meta_script.h"
 
@@ -233,6 +234,46 @@ static void batch_states_are_read(void **state)
     }
 }
 
+static void calls_slow_down_before_the_limit(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *value;
+        int64_t want_ms;
+    } rows[] = {
+        {"x-app-usage", "{\"call_count\":28,\"total_cputime\":15,\"total_time\":89}", 0},
+        {"x-app-usage", "{\"call_count\":28,\"total_cputime\":15,\"total_time\":90}", 200},
+        {"x-app-usage", "{\"call_count\":94}", 1000},
+        {"x-app-usage", "{\"call_count\":99}", 2000},
+        {"x-app-usage", "{\"call_count\":400}", 2000},
+        {"x-app-usage", "{\"call_count\":\"many\"}", 0},
+        {"x-app-usage", "{\"call_count\":-91}", 0},
+        {"x-app-usage", "{\"call_count\":99999999999999999999}", 0},
+        {"x-app-usage", "[95]", 0},
+        {"x-app-usage", "95", 0},
+        {"x-app-usage", "", 0},
+        {"x-ad-account-usage", "{\"acc_id_util_pct\":91.97}", 400},
+        {"x-business-use-case-usage",
+         "{\"1\":[{\"call_count\":1},{\"total_time\":92}],\"2\":[{\"call_count\":91}]}", 600},
+        {"x-business-use-case-usage", "{\"1\":95}", 0},
+        {"x-other", "{\"call_count\":99}", 0},
+    };
+    struct meta_script *f = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct http_response response = {.header_count = 1,
+                                         .headers = {{rows[i].name, rows[i].value}}};
+        assert_int_equal(meta__usage_pause_ms(&response, &f->arena), rows[i].want_ms);
+    }
+    /* The answer is not lost by the pause, however little time is left. */
+    SCRIPT(f, {200, "X-App-Usage: {\"call_count\":99}\r\n", "{\"data\":[]}"});
+    f->context.deadline_ms = clock_mono_ms() + 1000;
+    const char *id = "untouched";
+    assert_int_equal(
+        meta_object_find(f->client, &f->context, TOKEN, META_AD, "act_1", "n", &id, &f->status),
+        RPC_OK);
+    assert_null(id);
+}
+
 static void minor_units_are_metas(void **state)
 {
     (void)state;
@@ -290,7 +331,7 @@ int main(void)
         TEST(figures_are_exact),     TEST(days_are_read),
         TEST(items_are_written),     TEST(batches_are_halved),
         TEST(batch_states_are_read), cmocka_unit_test(minor_units_are_metas),
-        TEST(tokens_are_checked),
+        TEST(tokens_are_checked),    TEST(calls_slow_down_before_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
