@@ -190,15 +190,9 @@ static void creates_are_checked(void **state)
 {
     struct fixture *f = *state;
     connect(f);
-    const char *catalog = make(f, "/v24.0/" BUSINESS "/owned_product_catalogs", "name=C");
-    const char *set = make(f, arena_printf(&f->arena, "/v24.0/%s/product_sets", catalog), "name=S");
-    const char *campaign =
-        make(f, "/v24.0/" ACCOUNT "/campaigns",
-             "{\"name\":\"N\",\"objective\":\"OUTCOME_SALES\",\"special_ad_categories\":[],"
-             "\"is_adset_budget_sharing_enabled\":false}");
     static const struct {
         const char *edge;
-        const char *body; /* %1$s the campaign, %2$s the set */
+        const char *body;
         int64_t code, subcode;
     } rows[] = {
         {"campaigns", "name=N", 100, 0},
@@ -229,6 +223,19 @@ static void creates_are_checked(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         expect_error(f, arena_printf(&f->arena, "/v24.0/" ACCOUNT "/%s", rows[i].edge),
                      rows[i].body, rows[i].code, rows[i].subcode);
+    expect_error(f, "/v24.0/act_100000000000301/campaigns", "name=N", 2641, 1487246);
+}
+
+static void ad_sets_are_checked(void **state)
+{
+    struct fixture *f = *state;
+    connect(f);
+    const char *catalog = make(f, "/v24.0/" BUSINESS "/owned_product_catalogs", "name=C");
+    const char *set = make(f, arena_printf(&f->arena, "/v24.0/%s/product_sets", catalog), "name=S");
+    const char *campaign =
+        make(f, "/v24.0/" ACCOUNT "/campaigns",
+             "{\"name\":\"N\",\"objective\":\"OUTCOME_SALES\",\"special_ad_categories\":[],"
+             "\"is_adset_budget_sharing_enabled\":false}");
     static const struct {
         const char *budget;
         const char *targeting;
@@ -258,7 +265,6 @@ static void creates_are_checked(void **state)
                          "\"%s\"}&targeting=%s",
                          campaign, sets[i].budget, set, sets[i].targeting),
             100, sets[i].subcode);
-    expect_error(f, "/v24.0/act_100000000000301/campaigns", "name=N", 2641, 1487246);
 }
 
 #define BATCH "{\"item_type\":\"%s\",\"requests\":[{\"method\":\"UPDATE\",\"data\":%s}]}"
@@ -363,8 +369,8 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(callers_are_checked), TEST(dialogs_are_checked),  TEST(creates_are_checked),
-        TEST(items_are_checked),   TEST(insights_are_checked),
+        TEST(callers_are_checked), TEST(dialogs_are_checked), TEST(creates_are_checked),
+        TEST(ad_sets_are_checked), TEST(items_are_checked),   TEST(insights_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
