@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -152,6 +153,8 @@ static void *acceptor_main(void *arg)
         (void)pthread_mutex_lock(&server->mutex);
         bool stopping = server->stopping || server->connections == CONNECTIONS_MAX;
         if (fd >= 0 && !stopping) {
+            int on = 1; /* head and body are written apart */
+            (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
             struct connection *connection = malloc(sizeof *connection);
             *connection = (struct connection){server, server->connections, fd};
             server->fds[server->connections] = fd;
