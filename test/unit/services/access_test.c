@@ -271,6 +271,32 @@ static void knows_the_operator(void **state)
     assert_string_equal(call_empty(DASHBOARD, &metadata), "FORBIDDEN");
 }
 
+static void says_unavailable_without_a_store(void **state)
+{
+    (void)state;
+    struct rpc_metadata customer = metadata_of(CUSTOMER, NULL, 0);
+    struct rpc_metadata nobody = metadata_of(NOBODY, NULL, 0);
+    rpc_server_drain(fixture.store_server, 0);
+    assert_string_equal(call_empty(DASHBOARD, &customer), "UNAVAILABLE");
+    assert_string_equal(call_empty(SESSION, &customer), "UNAVAILABLE");
+    assert_string_equal(call_empty(LOG_OUT, &customer), "UNAVAILABLE");
+    assert_string_equal(check(WEBSITE, &customer), "UNAVAILABLE");
+    /* What can be said without it, is. */
+    assert_string_equal(call_empty(DASHBOARD, &nobody), "AUTH_REQUIRED");
+    assert_string_equal(call_empty(LOG_OUT, &nobody), "OK");
+    /* Nothing of the store's shows. */
+    struct rpc_status status;
+    Lotcast__V1__LogInRequest request = LOTCAST__V1__LOG_IN_REQUEST__INIT;
+    request.email = (char *)"john1@acme.com";
+    request.password = (char *)FIXTURE_PASSWORD;
+    assert_int_equal(
+        fixture_call(&fixture, &fixture.arena, LOG_IN, &request, &nobody, NULL, &status),
+        RPC_UNAVAILABLE);
+    assert_string_equal(status.message,
+                        rpc_reason_get(LOTCAST__V1__REASON__REASON_UNAVAILABLE)->message);
+    assert_string_equal(status.field, "");
+}
+
 static void set_up_users(void)
 {
     int64_t id;
@@ -313,6 +339,7 @@ int main(void)
         TEST(refuses_claimed_identities),
         TEST(takes_no_user_of_two_sessions),
         TEST(shows_the_named_customer_to_an_admin),
+        TEST(says_unavailable_without_a_store),
         cmocka_unit_test_setup_teardown(knows_the_operator, set_up_open_door, tear_down),
     };
     return cmocka_run_group_tests_name("access", tests, NULL, NULL);

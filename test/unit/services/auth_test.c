@@ -390,6 +390,56 @@ static void changes_the_password(void **state)
     assert_string_equal(log_in("john1@acme.com", "a new good one", NULL, NULL).said, "OK");
 }
 
+/* A log-in, or (in the first row) a change of the password, at once with others. */
+struct racer {
+    struct arena arena;
+    const char *changes_with; /* a session; NULL: logs in */
+    const char *session;
+    enum rpc_code code;
+};
+
+static void race(void *arg)
+{
+    struct racer *racer = arg;
+    struct rpc_status status;
+    const void *response = NULL;
+    arena_init(&racer->arena, ARENA_CALL_BYTES_MAX);
+    if (racer->changes_with != NULL) {
+        Lotcast__V1__ChangePasswordRequest request = LOTCAST__V1__CHANGE_PASSWORD_REQUEST__INIT;
+        request.current_password = (char *)FIXTURE_PASSWORD;
+        request.new_password = (char *)"a new good one";
+        struct rpc_metadata metadata = fixture_browser(racer->changes_with, NULL);
+        racer->code = fixture_call(&fixture, &racer->arena, "lotcast.v1.Auth/ChangePassword",
+                                   &request, &metadata, NULL, &status);
+        return;
+    }
+    Lotcast__V1__LogInRequest request = LOTCAST__V1__LOG_IN_REQUEST__INIT;
+    request.email = (char *)"john1@acme.com";
+    request.password = (char *)FIXTURE_PASSWORD;
+    racer->code = fixture_call(&fixture, &racer->arena, "lotcast.v1.Auth/LogIn", &request, NULL,
+                               &response, &status);
+    if (racer->code == RPC_OK)
+        racer->session = ((const Lotcast__V1__LogInResponse *)response)->session_token;
+}
+
+static void leaves_no_session_of_the_old_password(void **state)
+{
+    (void)state;
+    struct racer racers[8] = {0};
+    racers[0].changes_with = fixture_sign_up(&fixture, 1, NULL);
+    fixture_parallel(race, racers, sizeof racers[0], COUNT(racers));
+    assert_int_equal(racers[0].code, RPC_OK);
+    assert_string_equal(get_session(racers[0].changes_with, NULL), "OK");
+    for (size_t i = 1; i < COUNT(racers); i++) {
+        if (racers[i].code == RPC_OK)
+            assert_string_equal(get_session(racers[i].session, NULL), "AUTH_REQUIRED");
+        else
+            assert_int_equal(racers[i].code, RPC_UNAUTHENTICATED);
+    }
+    for (size_t i = 0; i < COUNT(racers); i++)
+        arena_fini(&racers[i].arena);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -421,6 +471,7 @@ int main(void)
         TEST(logs_out_at_once),
         TEST(refuses_bad_sessions),
         TEST(changes_the_password),
+        TEST(leaves_no_session_of_the_old_password),
     };
     return cmocka_run_group_tests_name("auth", tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@
 #include "test/support/process.h"
 
 #define THREADS_MAX 256
+#define HEAVY_WORKERS 6
 
 static void expect_ok(enum rpc_code code, const struct rpc_status *status)
 {
@@ -84,7 +85,9 @@ static void start_server(struct fixture *fixture, bool over_nng)
                                         .services = rpc,
                                         .service_count = count,
                                         .interceptors = &fixture->auth,
-                                        .interceptor_count = 1};
+                                        .interceptor_count = 1,
+                                        /* More than any machine would: what hashes races too. */
+                                        .heavy_workers = HEAVY_WORKERS};
     expect_ok(rpc_server_create(&server, &fixture->server, &status), &status);
     struct rpc_channel_options channel = {.url = "direct:", .server = fixture->server};
     if (over_nng) {
