@@ -1,198 +1,283 @@
 /*
- * The client side of req+ipc:// and req+tcp://: one NNG REQ socket, and a context for each call in
- * flight, kept for reuse in a slot.
+ * The client side of req+ipc:// and req+tcp://: NNG's REQ protocol for many calls at once over one
+ * connection (nng_conn.c says why not over NNG's socket). Requests are never sent twice.
  *
- * A slot goes IDLE → SENDING → RECEIVING → IDLE. The receive is posted from the send's callback
- * only (NNG 1.5.2 crashes otherwise), and resending is off, so that a pipe that closes ends its
- * calls at once. NNG loses an abort that comes between the begin of an operation and its
- * scheduling, so operations and aborts are posted under the slot's lock, which no callback can need
- * to complete them: NNG runs those on threads of its own. A call that the channel ended early
- * leaves its slot `abandoned`; the slot is free again when NNG has confirmed the abort.
+ * Each call in flight has an entry: WAITING with its frame for a connection, or SENT on one. Its SP
+ * request id is made of the entry's index and a generation; the call id in the packet is unique, so
+ * that the answer to a call that was given up is never taken for another's. Whoever takes an
+ * entry's call off under the lock (an answer, the connection's end, cancel) ends it; `done` is
+ * given without the lock.
  *
- * NNG queues a request while there is no pipe. A call that does not wait for one is refused before,
- * or aborted when the last pipe goes. Which pipes there are is known from NNG's notifications;
- * one's removal can be notified before its addition, hence `gone`.
- *
- * Lock order: reqrep->lock, then a slot's. No `done` is given under either.
+ * A thread connects: at once when there is no connection, then with backoff until there is one
+ * whose server has greeted. Only such a one counts, so that a stopped server looks like an absent
+ * one.
  */
 #include <stdlib.h>
-
-#include <nng/nng.h>
-
-#include <nng/protocol/reqrep0/req.h>
 
 #include "rpc/nng_internal.h"
 
 #include "rpc/base/clock.h"
 #include "rpc/wire.h"
 
-/* Backoff of reconnecting, in ms. */
-#define RECONNECT_MS_MIN 10
-#define RECONNECT_MS_MAX 250
-/* How often the guard looks whether a lost connection comes back, in ms; longer than the backoff.
- */
-#define GUARD_INTERVAL_MS 300
+/* Backoff of connecting, in ms. */
+#define BACKOFF_MS_MIN 10
+#define BACKOFF_MS_MAX 250
+/* How long one attempt may take, in ms. */
+#define DIAL_TIMEOUT_MS 2000
 /* How long opening waits for a first connection, in ms, so that a call right after it finds one. */
 #define FIRST_CONNECT_WAIT_MS 100
-/* Slots beyond the calls in flight: those whose abort is not confirmed yet. */
-#define SLOTS_SPARE 64
+/* How long closing waits for NNG to let go, in ms, before the memory is given up. */
+#define CLOSE_WAIT_MS 2000
 #define CALLS_MAX_DEFAULT 1024
+/* Entries beyond the calls in flight: a call is over a moment before its entry is free. */
+#define ENTRIES_SPARE 64
+/* An SP request id: the highest bit, a generation, the entry's index. */
+#define ID_BYTES 4
+#define ID_BIT 0x80000000u
+#define INDEX_BITS 20
+#define INDEX_MASK ((1u << INDEX_BITS) - 1)
 /* Memory for a response's header. */
 #define HEADER_ARENA_BYTES ((size_t)256 * 1024)
-/* Pipes at once: one, and those that are being taken down. */
-#define PIPES_MAX 16
 
-enum slot_state { SLOT_IDLE, SLOT_SENDING, SLOT_RECEIVING };
-
-struct slot {
-    struct reqrep *owner;
-    nng_ctx ctx;
-    nng_aio *aio;
-    struct arena arena; /* the callback's */
-    struct slot *next_free;
-    pthread_mutex_t lock;
-    enum slot_state state; /* this and below under lock */
-    bool waits;            /* for a connection */
-    bool abandoned;
-    struct rpc_call *call; /* with the transport's reference; NULL: idle */
+struct entry {
+    struct rpc_call *call;    /* with the transport's reference; NULL: free */
+    struct rpc__conn *conn;   /* it was sent on; not a reference; NULL: it waits */
+    struct rpc__frame *frame; /* while it waits */
+    uint64_t call_id;
+    uint32_t generation;
+    uint32_t next; /* index + 1 of the next free entry, or of the next that waits; 0: none */
 };
 
 struct reqrep {
-    nng_socket socket;
     struct rpc__nng_address address;
-    struct rpc__guard *guard;
-    nng_dialer dialer;       /* the guard's after opening, like the next two */
-    struct rpc__probe probe; /* under way */
-    unsigned answers;        /* of probes, one after the other, without a connection of NNG's */
-    pthread_mutex_t lock;    /* of all below */
-    pthread_cond_t connected;
-    struct slot **slots;
-    size_t slot_count;
-    size_t slots_max;
-    struct slot *free_slots;
-    int pipes[PIPES_MAX];
-    size_t pipe_count;
-    int gone[PIPES_MAX]; /* removed before they were added; a ring */
-    size_t gone_next;
+    struct arena arena; /* of the connection's callback */
+    nng_stream_dialer *dialer;
+    nng_aio *dial_aio;
+    pthread_t thread;
+
+    pthread_mutex_t lock;         /* of all below */
+    pthread_cond_t changed;       /* connection or stopping */
+    struct rpc__conn *conn;       /* a reference; while its server has greeted */
+    struct rpc__conn *connecting; /* a reference; from its making to its end */
+    bool was_ready;               /* the last connection got that far */
+    bool stopping;
+    struct entry *entries;
+    size_t entry_count;
+    uint32_t free_first;
+    uint32_t waiting_first;
+    uint32_t waiting_last;
+    uint64_t next_call_id;
 };
 
-/* --- slots --- */
+/* --- entries; all under the lock --- */
 
-static void slot_callback(void *arg);
-
-static struct slot *slot_create(struct reqrep *reqrep)
+static uint32_t index_of(const struct reqrep *reqrep, const struct entry *entry)
 {
-    struct slot *slot = calloc(1, sizeof *slot);
-    if (slot == NULL)
-        return NULL;
-    slot->owner = reqrep;
-    if (nng_ctx_open(&slot->ctx, reqrep->socket) != 0) {
-        free(slot);
-        return NULL;
-    }
-    if (nng_aio_alloc(&slot->aio, slot_callback, slot) != 0) {
-        (void)nng_ctx_close(slot->ctx);
-        free(slot);
-        return NULL;
-    }
-    arena_init(&slot->arena, HEADER_ARENA_BYTES);
-    (void)pthread_mutex_init(&slot->lock, NULL);
-    return slot;
+    return (uint32_t)(entry - reqrep->entries);
 }
 
-/* A free slot, or a new one; NULL if there are too many. Under reqrep->lock. */
-static struct slot *slot_take(struct reqrep *reqrep)
+static uint32_t sp_id(const struct reqrep *reqrep, const struct entry *entry)
 {
-    struct slot *slot = reqrep->free_slots;
-    if (slot != NULL) {
-        reqrep->free_slots = slot->next_free;
-        return slot;
-    }
-    if (reqrep->slot_count == reqrep->slots_max)
+    return ID_BIT | (entry->generation << INDEX_BITS & ~ID_BIT) | index_of(reqrep, entry);
+}
+
+static struct entry *take_entry(struct reqrep *reqrep, struct rpc_call *call)
+{
+    if (reqrep->free_first == 0)
         return NULL;
-    slot = slot_create(reqrep);
-    if (slot != NULL)
-        reqrep->slots[reqrep->slot_count++] = slot;
-    return slot;
+    struct entry *entry = &reqrep->entries[reqrep->free_first - 1];
+    reqrep->free_first = entry->next;
+    entry->next = 0;
+    entry->call = call;
+    entry->conn = NULL;
+    entry->frame = NULL;
+    entry->generation++;
+    entry->call_id = ++reqrep->next_call_id;
+    return entry;
 }
 
-static void slot_give_back(struct slot *slot)
+/* Takes an entry out of the list of those that wait. */
+static void stop_waiting(struct reqrep *reqrep, const struct entry *entry)
 {
-    struct reqrep *reqrep = slot->owner;
-    (void)pthread_mutex_lock(&reqrep->lock);
-    slot->next_free = reqrep->free_slots;
-    reqrep->free_slots = slot;
-    (void)pthread_mutex_unlock(&reqrep->lock);
-}
-
-/* --- answers --- */
-
-/* Reads a response. Takes the message; the payload is empty unless the status is OK. */
-static void read_response(struct slot *slot, nng_msg *msg, struct rpc_status *ret_status,
-                          struct rpc_payload *ret_payload)
-{
-    Lotcast__V1__PacketHeader *header;
-    struct span payload;
-    arena_reset(&slot->arena);
-    enum rpc_code code = wire_read(span_of(nng_msg_body(msg), nng_msg_len(msg)), &slot->arena,
-                                   &header, &payload, ret_status);
-    if (code != RPC_OK || header->type != LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_RESPONSE) {
-        (void)rpc_status_set(ret_status, RPC_INTERNAL, "the answer could not be read");
-        nng_msg_free(msg);
-        return;
+    uint32_t this = index_of(reqrep, entry) + 1;
+    uint32_t before = 0;
+    uint32_t at = reqrep->waiting_first;
+    while (at != this) {
+        before = at;
+        at = reqrep->entries[at - 1].next;
     }
-    rpc_status_from_message(ret_status, header->status);
-    if (ret_status->code == RPC_OK)
-        *ret_payload = rpc__nng_payload(msg, payload);
+    if (before == 0)
+        reqrep->waiting_first = entry->next;
     else
-        nng_msg_free(msg);
+        reqrep->entries[before - 1].next = entry->next;
+    if (reqrep->waiting_last == this)
+        reqrep->waiting_last = before;
 }
 
-/* The end of a slot's operations: with an answer in `msg`, or the error `rv`. */
-static void slot_end(struct slot *slot, struct rpc_call *call, int rv, nng_msg *msg)
+/* Frees the entry and gives its call, with the reference, to the caller. */
+static struct rpc_call *release_entry(struct reqrep *reqrep, struct entry *entry)
 {
-    struct rpc_status status;
-    struct rpc_payload payload = {0};
-    if (msg != NULL)
-        read_response(slot, msg, &status, &payload);
+    struct rpc_call *call = entry->call;
+    if (entry->frame != NULL) {
+        stop_waiting(reqrep, entry);
+        free(entry->frame);
+        entry->frame = NULL;
+    }
+    entry->call = NULL;
+    entry->conn = NULL;
+    entry->next = reqrep->free_first;
+    reqrep->free_first = index_of(reqrep, entry) + 1;
+    return call;
+}
+
+static void wait_for_connection(struct reqrep *reqrep, struct entry *entry,
+                                struct rpc__frame *frame)
+{
+    uint32_t this = index_of(reqrep, entry) + 1;
+    entry->frame = frame;
+    entry->next = 0;
+    if (reqrep->waiting_last == 0)
+        reqrep->waiting_first = this;
     else
-        (void)rpc__nng_status(rv == 0 ? NNG_EINTERNAL : rv, &status);
-    slot_give_back(slot);
-    rpc__call_finish(call, &status, &payload);
+        reqrep->entries[reqrep->waiting_last - 1].next = this;
+    reqrep->waiting_last = this;
+}
+
+/* --- the end of calls --- */
+
+static void end_call(struct rpc_call *call, const struct rpc_status *status,
+                     struct rpc_payload *payload)
+{
+    rpc__call_finish(call, status, payload);
     rpc_call_unref(call);
 }
 
-/* An operation has completed, on a thread of NNG's. */
-static void slot_callback(void *arg)
+static enum rpc_code unreachable(struct rpc_status *status)
 {
-    struct slot *slot = arg;
-    (void)pthread_mutex_lock(&slot->lock);
-    int rv = nng_aio_result(slot->aio);
-    if (slot->state == SLOT_SENDING && rv == 0) {
-        slot->state = SLOT_RECEIVING;
-        nng_ctx_recv(slot->ctx, slot->aio);
-        if (slot->abandoned)
-            nng_aio_abort(slot->aio, NNG_ECANCELED);
-        (void)pthread_mutex_unlock(&slot->lock);
-        return;
-    }
-    nng_msg *msg = nng_aio_get_msg(slot->aio);
-    nng_aio_set_msg(slot->aio, NULL);
-    if (rv != 0 && msg != NULL) {
-        nng_msg_free(msg); /* a request that was not sent is ours again */
-        msg = NULL;
-    }
-    struct rpc_call *call = slot->call;
-    slot->call = NULL;
-    slot->state = SLOT_IDLE;
-    (void)pthread_mutex_unlock(&slot->lock);
-    slot_end(slot, call, rv, msg);
+    return rpc_status_set(status, RPC_UNAVAILABLE, "the service cannot be reached");
 }
+
+/* Takes a call of that id off; NULL if it is over. */
+static struct rpc_call *take_call(struct reqrep *reqrep, uint32_t id, uint64_t call_id)
+{
+    struct rpc_call *call = NULL;
+    uint32_t index = id & INDEX_MASK;
+    (void)pthread_mutex_lock(&reqrep->lock);
+    if (index < reqrep->entry_count) {
+        struct entry *entry = &reqrep->entries[index];
+        if (entry->call != NULL && entry->call_id == call_id && sp_id(reqrep, entry) == id)
+            call = release_entry(reqrep, entry);
+    }
+    (void)pthread_mutex_unlock(&reqrep->lock);
+    return call;
+}
+
+/* A connection's message: an answer. */
+static bool on_message(void *arg, struct rpc__conn *conn, struct rpc__frame *frame)
+{
+    (void)conn;
+    struct reqrep *reqrep = arg;
+    Lotcast__V1__PacketHeader *header;
+    struct span payload;
+    if (frame->len < ID_BYTES) {
+        free(frame);
+        return false;
+    }
+    const uint8_t *at = frame->message;
+    uint32_t id = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    arena_reset(&reqrep->arena);
+    enum rpc_code code = wire_read(span_of(at + ID_BYTES, frame->len - ID_BYTES), &reqrep->arena,
+                                   &header, &payload, NULL);
+    if (code != RPC_OK || header->type != LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_RESPONSE) {
+        free(frame); /* not a server of ours: its calls end with the connection */
+        return false;
+    }
+    struct rpc_call *call = take_call(reqrep, id, header->call_id);
+    if (call == NULL) {
+        free(frame);
+        return true;
+    }
+    struct rpc_status status;
+    rpc_status_from_message(&status, header->status);
+    struct rpc_payload owned = rpc__frame_payload(frame, payload);
+    end_call(call, &status, &owned);
+    return true;
+}
+
+/* The next call that went with a connection, taken off; NULL: none is left. */
+static struct rpc_call *take_lost_call(struct reqrep *reqrep, const struct rpc__conn *conn,
+                                       size_t *index)
+{
+    struct rpc_call *call = NULL;
+    (void)pthread_mutex_lock(&reqrep->lock);
+    for (; call == NULL && *index < reqrep->entry_count; (*index)++) {
+        struct entry *entry = &reqrep->entries[*index];
+        if (entry->call != NULL && entry->conn == conn)
+            call = release_entry(reqrep, entry);
+    }
+    (void)pthread_mutex_unlock(&reqrep->lock);
+    return call;
+}
+
+static void on_closed(void *arg, struct rpc__conn *conn)
+{
+    struct reqrep *reqrep = arg;
+    struct rpc_status status;
+    (void)unreachable(&status);
+    (void)pthread_mutex_lock(&reqrep->lock);
+    struct rpc__conn *ready = reqrep->conn;
+    reqrep->conn = NULL; /* no call is sent on it from here on */
+    (void)pthread_mutex_unlock(&reqrep->lock);
+    rpc__conn_unref(ready);
+    size_t index = 0;
+    for (;;) {
+        struct rpc_call *call = take_lost_call(reqrep, conn, &index);
+        if (call == NULL)
+            break;
+        end_call(call, &status, NULL);
+    }
+    (void)pthread_mutex_lock(&reqrep->lock);
+    reqrep->connecting = NULL;
+    (void)pthread_cond_broadcast(
+        &reqrep->changed); /* the state may be gone once this is unlocked */
+    (void)pthread_mutex_unlock(&reqrep->lock);
+    rpc__conn_unref(conn); /* that of `connecting` */
+}
+
+/* The server has greeted: what waited is sent. */
+static void on_ready(void *arg, struct rpc__conn *conn)
+{
+    struct reqrep *reqrep = arg;
+    (void)pthread_mutex_lock(&reqrep->lock);
+    reqrep->conn = rpc__conn_ref(conn);
+    reqrep->was_ready = true;
+    uint32_t at = reqrep->waiting_first;
+    reqrep->waiting_first = 0;
+    reqrep->waiting_last = 0;
+    while (at != 0) {
+        struct entry *entry = &reqrep->entries[at - 1];
+        struct rpc__frame *frame = entry->frame;
+        at = entry->next;
+        entry->next = 0;
+        entry->frame = NULL;
+        entry->conn = conn;
+        (void)rpc__conn_send(conn, frame); /* if it fails, the connection's end ends the call */
+    }
+    (void)pthread_cond_broadcast(&reqrep->changed);
+    (void)pthread_mutex_unlock(&reqrep->lock);
+}
+
+static const struct rpc__conn_events conn_events = {
+    .ready = on_ready,
+    .message = on_message,
+    .closed = on_closed,
+};
 
 /* --- starting and cancelling --- */
 
-/* The packet of a request, or NULL with the status. */
-static nng_msg *make_request(const struct rpc__outgoing *out, struct rpc_status *status)
+/* The frame of a request without its ids, or NULL with the status. */
+static struct rpc__frame *make_request(const struct rpc__outgoing *out, uint64_t call_id,
+                                       struct rpc_status *status)
 {
     Lotcast__V1__PacketHeader header = LOTCAST__V1__PACKET_HEADER__INIT;
     Lotcast__V1__MetadataEntry entries[RPC_METADATA_ENTRIES_MAX];
@@ -204,233 +289,227 @@ static nng_msg *make_request(const struct rpc__outgoing *out, struct rpc_status 
         pointers[i] = &entries[i];
     }
     header.type = LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_REQUEST;
-    header.call_id = 1; /* REQ has its own ids, and one call a context */
+    header.call_id = call_id;
     header.method = (char *)out->request->method->name;
     header.timeout_ms = out->timeout_ms;
     header.metadata = pointers;
     header.n_metadata = out->metadata->count;
     uint8_t *payload;
-    nng_msg *msg = rpc__nng_packet(&header, out->payload_bytes, &payload, status);
-    if (msg != NULL)
+    struct rpc__frame *frame =
+        rpc__frame_packet(&header, ID_BYTES, out->payload_bytes, &payload, status);
+    if (frame != NULL)
         rpc__outgoing_pack(out, payload);
-    return msg;
+    return frame;
 }
 
-/* Posts the request on a slot. Takes msg and the transport's reference on RPC_OK. */
-static enum rpc_code post(struct reqrep *reqrep, struct rpc_call *call, bool waits, nng_msg *msg,
-                          struct rpc_status *status)
+/* An entry for the call, its ids given. Takes the transport's reference on RPC_OK. */
+static enum rpc_code register_call(struct reqrep *reqrep, struct rpc_call *call, bool waits,
+                                   uint32_t *ret_id, uint64_t *ret_call_id,
+                                   struct rpc_status *status)
 {
+    struct entry *entry = NULL;
     (void)pthread_mutex_lock(&reqrep->lock);
-    struct slot *slot = NULL;
-    enum rpc_code code = RPC_OK;
-    if (!waits && reqrep->pipe_count == 0)
-        code = rpc_status_set(status, RPC_UNAVAILABLE, "the service cannot be reached");
-    else
-        slot = slot_take(reqrep);
-    if (slot != NULL)
-        (void)pthread_mutex_lock(&slot->lock);
+    bool reachable = waits || reqrep->conn != NULL;
+    if (reachable)
+        entry = take_entry(reqrep, call);
+    if (entry != NULL) {
+        *ret_id = sp_id(reqrep, entry);
+        *ret_call_id = entry->call_id;
+    }
     (void)pthread_mutex_unlock(&reqrep->lock);
-    if (slot == NULL)
-        return code != RPC_OK
-                   ? code
-                   : rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "too many calls at once");
-    slot->call = call;
-    slot->waits = waits;
-    slot->abandoned = false;
-    slot->state = SLOT_SENDING;
-    call->transport = slot;
-    nng_aio_set_msg(slot->aio, msg);
-    nng_ctx_send(slot->ctx, slot->aio);
-    (void)pthread_mutex_unlock(&slot->lock);
+    if (!reachable)
+        return unreachable(status);
+    if (entry == NULL)
+        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "too many calls at once");
     return RPC_OK;
+}
+
+/* Sends the frame (taken) of a registered call, or lets it wait. */
+static enum rpc_code send_call(struct reqrep *reqrep, uint32_t id, bool waits,
+                               struct rpc__frame *frame, struct rpc_status *status)
+{
+    struct entry *entry = &reqrep->entries[id & INDEX_MASK];
+    enum rpc_code code = RPC_OK;
+    (void)pthread_mutex_lock(&reqrep->lock);
+    struct rpc__conn *conn = reqrep->conn == NULL ? NULL : rpc__conn_ref(reqrep->conn);
+    if (conn != NULL)
+        entry->conn = conn; /* before it is sent: the answer may come at once */
+    else if (waits)
+        wait_for_connection(reqrep, entry, frame);
+    else
+        code = unreachable(status);
+    (void)pthread_mutex_unlock(&reqrep->lock);
+    if (conn != NULL) {
+        code = rpc__conn_send(conn, frame);
+        if (code == RPC_UNAVAILABLE)
+            (void)unreachable(status);
+        else if (code != RPC_OK)
+            (void)rpc_status_set(status, code, "the service does not take what is sent");
+    } else if (code != RPC_OK) {
+        free(frame);
+    }
+    rpc__conn_unref(conn);
+    return code;
 }
 
 static void reqrep_start(void *state, struct rpc_call *call, const struct rpc__outgoing *out)
 {
+    struct reqrep *reqrep = state;
     struct rpc_status status;
+    bool waits = out->request->wait_for_ready;
+    uint32_t id = 0;
+    uint64_t call_id = 0;
     enum rpc_code code;
-    nng_msg *msg = NULL;
-    if (call->method->server_streaming) {
+    if (call->method->server_streaming)
         code = rpc_status_set(&status, RPC_UNIMPLEMENTED, "REQ/REP carries no streams");
+    else
+        code = register_call(reqrep, call, waits, &id, &call_id, &status);
+    if (code != RPC_OK) {
+        end_call(call, &status, NULL);
+        return;
+    }
+    call->transport = &reqrep->entries[id & INDEX_MASK];
+    struct rpc__frame *frame = make_request(out, call_id, &status);
+    if (frame == NULL) {
+        code = status.code;
     } else {
-        msg = make_request(out, &status);
-        code = msg == NULL ? status.code
-                           : post(state, call, out->request->wait_for_ready, msg, &status);
+        for (size_t i = 0; i < ID_BYTES; i++)
+            frame->message[i] = (uint8_t)(id >> (8 * (ID_BYTES - 1 - i)));
+        code = send_call(reqrep, id, waits, frame, &status);
     }
     if (code == RPC_OK)
         return;
-    if (msg != NULL)
-        nng_msg_free(msg);
-    rpc__call_finish(call, &status, NULL);
-    rpc_call_unref(call);
+    struct rpc_call *taken = take_call(reqrep, id, call_id); /* unless the connection's end has */
+    if (taken != NULL)
+        end_call(taken, &status, NULL);
 }
 
 static void reqrep_cancel(void *state, struct rpc_call *call)
 {
-    (void)state;
-    struct slot *slot = call->transport;
-    if (slot == NULL)
+    struct reqrep *reqrep = state;
+    struct entry *entry = call->transport;
+    struct rpc_call *taken = NULL;
+    if (entry == NULL)
         return;
-    (void)pthread_mutex_lock(&slot->lock);
-    if (slot->call == call) {
-        slot->abandoned = true;
-        nng_aio_abort(slot->aio, NNG_ECANCELED);
-    }
-    (void)pthread_mutex_unlock(&slot->lock);
-}
-
-/* --- connections --- */
-
-static void pipe_checked(nng_pipe pipe, nng_pipe_ev event, void *arg)
-{
-    (void)event;
-    const struct reqrep *reqrep = arg;
-    if (!rpc__nng_peer_is_ours(pipe, reqrep->address.ipc))
-        (void)nng_pipe_close(pipe);
-}
-
-static void pipe_added(nng_pipe pipe, nng_pipe_ev event, void *arg)
-{
-    (void)event;
-    struct reqrep *reqrep = arg;
-    int id = nng_pipe_id(pipe);
-    bool gone = false;
     (void)pthread_mutex_lock(&reqrep->lock);
-    for (size_t i = 0; i < PIPES_MAX; i++) {
-        if (reqrep->gone[i] == id) {
-            reqrep->gone[i] = 0;
-            gone = true;
-        }
-    }
-    if (!gone && reqrep->pipe_count < PIPES_MAX)
-        reqrep->pipes[reqrep->pipe_count++] = id;
-    (void)pthread_cond_broadcast(&reqrep->connected);
+    if (entry->call == call)
+        taken = release_entry(reqrep, entry);
     (void)pthread_mutex_unlock(&reqrep->lock);
+    rpc_call_unref(taken);
 }
 
-/* Forgets a pipe; false if it was not known. Under reqrep->lock. */
-static bool forget_pipe(struct reqrep *reqrep, int id)
+/* --- connecting --- */
+
+/* Waits for a change at most so long. Under the lock. */
+static void wait_changed(struct reqrep *reqrep, int64_t ms)
 {
-    for (size_t i = 0; i < reqrep->pipe_count; i++) {
-        if (reqrep->pipes[i] != id)
-            continue;
-        reqrep->pipes[i] = reqrep->pipes[--reqrep->pipe_count];
-        return true;
+    int64_t until_ms = clock_mono_ms() + ms;
+    struct timespec until = {until_ms / 1000, (until_ms % 1000) * 1000000};
+    (void)pthread_cond_timedwait(&reqrep->changed, &reqrep->lock, &until);
+}
+
+/* One attempt; whether a connection was made (its server has not greeted yet). */
+static bool connect_once(struct reqrep *reqrep)
+{
+    nng_stream_dialer_dial(reqrep->dialer, reqrep->dial_aio);
+    nng_aio_wait(reqrep->dial_aio);
+    if (nng_aio_result(reqrep->dial_aio) != 0)
+        return false;
+    nng_stream *stream = nng_aio_get_output(reqrep->dial_aio, 0);
+    if (!rpc__nng_peer_is_ours(stream, reqrep->address.ipc)) {
+        nng_stream_free(stream);
+        return false;
     }
-    return false;
-}
-
-static void pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *arg)
-{
-    (void)event;
-    struct reqrep *reqrep = arg;
-    int id = nng_pipe_id(pipe);
+    struct rpc__conn *conn = rpc__conn_create(stream, reqrep->address.ipc, SP_PROTOCOL_REQ,
+                                              SP_PROTOCOL_REP, &conn_events, reqrep);
+    if (conn == NULL)
+        return false;
     (void)pthread_mutex_lock(&reqrep->lock);
-    if (!forget_pipe(reqrep, id)) {
-        reqrep->gone[reqrep->gone_next] = id;
-        reqrep->gone_next = (reqrep->gone_next + 1) % PIPES_MAX;
-    }
-    for (size_t i = 0; reqrep->pipe_count == 0 && i < reqrep->slot_count; i++) {
-        struct slot *slot = reqrep->slots[i];
-        (void)pthread_mutex_lock(&slot->lock);
-        if (slot->state == SLOT_SENDING && !slot->waits)
-            nng_aio_abort(slot->aio, NNG_ECONNREFUSED);
-        (void)pthread_mutex_unlock(&slot->lock);
-    }
+    reqrep->connecting = conn;
+    reqrep->was_ready = false;
+    bool stopping = reqrep->stopping;
+    (void)rpc__conn_ref(conn);
     (void)pthread_mutex_unlock(&reqrep->lock);
+    if (stopping)
+        rpc__conn_close(conn);
+    rpc__conn_start(conn);
+    rpc__conn_unref(conn);
+    return true;
 }
 
-/*
- * The guard's tick. While there is no connection: is somebody there? Twice in a row, with NNG's own
- * backoff between, means that NNG has given up. A probe that is not answered (the server is
- * stopped) is kept open: closing it would only leave the server a dead connection to stumble over.
- */
-static void check_dialer(void *arg)
+static void *connector_main(void *arg)
 {
     struct reqrep *reqrep = arg;
+    int64_t backoff_ms = BACKOFF_MS_MIN;
+    (void)pthread_setname_np(pthread_self(), "rpc-connect");
     (void)pthread_mutex_lock(&reqrep->lock);
-    bool connected = reqrep->pipe_count > 0;
-    (void)pthread_mutex_unlock(&reqrep->lock);
-    if (connected && reqrep->probe.fd < 0) {
-        reqrep->answers = 0;
-        return;
+    while (!reqrep->stopping) {
+        (void)pthread_mutex_unlock(&reqrep->lock);
+        bool made = connect_once(reqrep);
+        (void)pthread_mutex_lock(&reqrep->lock);
+        while (reqrep->connecting != NULL && !reqrep->stopping)
+            (void)pthread_cond_wait(&reqrep->changed, &reqrep->lock);
+        if (made && reqrep->was_ready)
+            backoff_ms = BACKOFF_MS_MIN;
+        if (!reqrep->stopping)
+            wait_changed(reqrep, backoff_ms);
+        backoff_ms = 2 * backoff_ms > BACKOFF_MS_MAX ? BACKOFF_MS_MAX : 2 * backoff_ms;
     }
-    enum rpc__probe_result result = PROBE_WAITING;
-    if (reqrep->probe.fd < 0)
-        result = rpc__probe_begin(&reqrep->probe, &reqrep->address);
-    if (result == PROBE_WAITING)
-        result = rpc__probe_wait(&reqrep->probe, 0);
-    if (result == PROBE_WAITING)
-        return;
-    rpc__probe_end(&reqrep->probe);
-    reqrep->answers = connected || result == PROBE_ABSENT ? 0 : reqrep->answers + 1;
-    if (reqrep->answers < 2)
-        return;
-    reqrep->answers = 0;
-    (void)nng_dialer_close(reqrep->dialer);
-    (void)nng_dial(reqrep->socket, reqrep->address.url, &reqrep->dialer, NNG_FLAG_NONBLOCK);
+    (void)pthread_mutex_unlock(&reqrep->lock);
+    return NULL;
+}
+
+/* --- opening and closing --- */
+
+static void reqrep_free(struct reqrep *reqrep)
+{
+    nng_aio_free(reqrep->dial_aio);
+    if (reqrep->dialer != NULL)
+        nng_stream_dialer_free(reqrep->dialer);
+    (void)pthread_cond_destroy(&reqrep->changed);
+    (void)pthread_mutex_destroy(&reqrep->lock);
+    arena_fini(&reqrep->arena);
+    free(reqrep->entries);
+    free(reqrep);
+}
+
+static struct reqrep *reqrep_create(const struct rpc__nng_address *address, size_t calls_max)
+{
+    struct reqrep *reqrep = calloc(1, sizeof *reqrep);
+    if (reqrep == NULL)
+        return NULL;
+    pthread_condattr_t attributes;
+    (void)pthread_mutex_init(&reqrep->lock, NULL);
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&reqrep->changed, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    arena_init(&reqrep->arena, HEADER_ARENA_BYTES);
+    reqrep->address = *address;
+    reqrep->entry_count = calls_max + ENTRIES_SPARE;
+    if (reqrep->entry_count > INDEX_MASK)
+        reqrep->entry_count = INDEX_MASK;
+    reqrep->entries = calloc(reqrep->entry_count, sizeof *reqrep->entries);
+    if (reqrep->entries == NULL || nng_aio_alloc(&reqrep->dial_aio, NULL, NULL) != 0 ||
+        nng_stream_dialer_alloc(&reqrep->dialer, address->url) != 0) {
+        reqrep_free(reqrep);
+        return NULL;
+    }
+    nng_aio_set_timeout(reqrep->dial_aio, DIAL_TIMEOUT_MS);
+    for (size_t i = reqrep->entry_count; i-- > 0;) {
+        reqrep->entries[i].next = reqrep->free_first;
+        reqrep->free_first = (uint32_t)i + 1;
+    }
+    return reqrep;
 }
 
 static void wait_first_connection(struct reqrep *reqrep)
 {
     int64_t until_ms = clock_mono_ms() + FIRST_CONNECT_WAIT_MS;
-    struct timespec until = {until_ms / 1000, (until_ms % 1000) * 1000000};
-    int rc = 0;
     (void)pthread_mutex_lock(&reqrep->lock);
-    while (reqrep->pipe_count == 0 && rc == 0)
-        rc = pthread_cond_timedwait(&reqrep->connected, &reqrep->lock, &until);
+    while (reqrep->conn == NULL && clock_mono_ms() < until_ms)
+        wait_changed(reqrep, until_ms - clock_mono_ms());
     (void)pthread_mutex_unlock(&reqrep->lock);
-}
-
-/* --- opening and closing --- */
-
-static struct reqrep *reqrep_create(size_t calls_max)
-{
-    struct reqrep *reqrep = calloc(1, sizeof *reqrep);
-    if (reqrep == NULL)
-        return NULL;
-    reqrep->slots_max = calls_max + SLOTS_SPARE;
-    reqrep->slots = calloc(reqrep->slots_max, sizeof *reqrep->slots);
-    if (reqrep->slots == NULL) {
-        free(reqrep);
-        return NULL;
-    }
-    pthread_condattr_t attributes;
-    (void)pthread_mutex_init(&reqrep->lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&reqrep->connected, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-    return reqrep;
-}
-
-static void reqrep_free(struct reqrep *reqrep)
-{
-    (void)pthread_cond_destroy(&reqrep->connected);
-    (void)pthread_mutex_destroy(&reqrep->lock);
-    free(reqrep->slots);
-    free(reqrep);
-}
-
-static int dial(struct reqrep *reqrep)
-{
-    nng_socket socket = reqrep->socket;
-    int rv = rpc__nng_socket_prepare(socket);
-    if (rv == 0)
-        rv = nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
-    if (rv == 0)
-        rv = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, RECONNECT_MS_MIN);
-    if (rv == 0)
-        rv = nng_socket_set_ms(socket, NNG_OPT_RECONNMAXT, RECONNECT_MS_MAX);
-    if (rv == 0)
-        rv = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, pipe_checked, reqrep);
-    if (rv == 0)
-        rv = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, pipe_added, reqrep);
-    if (rv == 0)
-        rv = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, pipe_removed, reqrep);
-    if (rv == 0)
-        rv = nng_dial(socket, reqrep->address.url, &reqrep->dialer, NNG_FLAG_NONBLOCK);
-    return rv;
 }
 
 static enum rpc_code reqrep_open(struct rpc_channel *channel,
@@ -443,56 +522,41 @@ static enum rpc_code reqrep_open(struct rpc_channel *channel,
     if (code != RPC_OK)
         return code;
     struct reqrep *reqrep =
-        reqrep_create(options->calls_max == 0 ? CALLS_MAX_DEFAULT : options->calls_max);
+        reqrep_create(&address, options->calls_max == 0 ? CALLS_MAX_DEFAULT : options->calls_max);
     if (reqrep == NULL)
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
-    reqrep->address = address;
-    reqrep->probe.fd = -1;
-    int rv = nng_req0_open(&reqrep->socket);
-    if (rv != 0) {
+    if (pthread_create(&reqrep->thread, NULL, connector_main, reqrep) != 0) {
         reqrep_free(reqrep);
-        return rpc__nng_status(rv, status);
-    }
-    rv = dial(reqrep);
-    if (rv == 0) {
-        reqrep->guard = rpc__guard_start(GUARD_INTERVAL_MS, check_dialer, reqrep);
-        rv = reqrep->guard == NULL ? NNG_ENOMEM : 0;
-    }
-    if (rv != 0) {
-        if (rpc__nng_socket_close(reqrep->socket))
-            reqrep_free(reqrep);
-        return rpc_status_set(status, RPC_INVALID_ARGUMENT, "cannot connect to %s: %s", address.url,
-                              nng_strerror(rv));
+        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "cannot start a thread");
     }
     wait_first_connection(reqrep);
     *ret_state = reqrep;
     return RPC_OK;
 }
 
-/* All calls are over, but slots may still wait for NNG to confirm an abort. */
+/* All calls are over; what is left is the connection. */
 static void reqrep_close(void *state)
 {
     struct reqrep *reqrep = state;
-    bool free_all = rpc__guard_stop(reqrep->guard);
-    if (free_all)
-        rpc__probe_end(&reqrep->probe);
-    for (size_t i = 0; i < reqrep->slot_count; i++) {
-        struct slot *slot = reqrep->slots[i];
-        nng_aio_stop(slot->aio);
-        (void)nng_ctx_close(slot->ctx);
-        if (slot->call != NULL) /* a stopped aio begins nothing and calls nobody */
-            rpc_call_unref(slot->call);
-    }
-    if (!rpc__nng_socket_close(reqrep->socket) || !free_all)
-        return; /* NNG still uses it all */
-    for (size_t i = 0; i < reqrep->slot_count; i++) {
-        struct slot *slot = reqrep->slots[i];
-        nng_aio_free(slot->aio);
-        arena_fini(&slot->arena);
-        (void)pthread_mutex_destroy(&slot->lock);
-        free(slot);
-    }
-    reqrep_free(reqrep);
+    (void)pthread_mutex_lock(&reqrep->lock);
+    reqrep->stopping = true;
+    struct rpc__conn *conn = reqrep->connecting == NULL ? NULL : rpc__conn_ref(reqrep->connecting);
+    (void)pthread_cond_broadcast(&reqrep->changed);
+    (void)pthread_mutex_unlock(&reqrep->lock);
+    if (conn != NULL)
+        rpc__conn_close(conn);
+    rpc__conn_unref(conn);
+    nng_stream_dialer_close(reqrep->dialer);
+    (void)pthread_join(reqrep->thread, NULL);
+
+    int64_t until_ms = clock_mono_ms() + CLOSE_WAIT_MS;
+    (void)pthread_mutex_lock(&reqrep->lock);
+    while (reqrep->connecting != NULL && clock_mono_ms() < until_ms)
+        wait_changed(reqrep, until_ms - clock_mono_ms());
+    bool over = reqrep->connecting == NULL;
+    (void)pthread_mutex_unlock(&reqrep->lock);
+    if (over) /* else NNG still has it, and the memory stays */
+        reqrep_free(reqrep);
 }
 
 const struct rpc__transport rpc__transport_reqrep = {

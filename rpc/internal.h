@@ -137,6 +137,8 @@ bool rpc__server_draining(const struct rpc_server *server);
 bool rpc__server_serves(const struct rpc_server *server, const char *service_name);
 /* Calls waiting for a worker at most, in each of the two pools. */
 size_t rpc__server_queue_max(const struct rpc_server *server);
+/* Calls begun and not ended. */
+size_t rpc__server_under_way(const struct rpc_server *server);
 
 /* The handlers of lotcast.v1.Health; `self` is the server. */
 extern rpc_handler *const rpc__health_handlers[];

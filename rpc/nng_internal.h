@@ -31,54 +31,71 @@ static inline const char *rpc__nng_address_path(const struct rpc__nng_address *a
 enum rpc_code rpc__nng_address_parse(const char *url, struct rpc__nng_address *ret_address,
                                      struct rpc_status *status);
 
-/* Whether the process at the other end of a pipe runs under our own uid. */
-bool rpc__nng_peer_is_ours(nng_pipe pipe, bool ipc);
+/* Whether the process at the other end of a stream runs under our own uid. */
+bool rpc__nng_peer_is_ours(nng_stream *stream, bool ipc);
 
-/* The status of a call that NNG ended with the error `rv`. */
-enum rpc_code rpc__nng_status(int rv, struct rpc_status *status);
+/* --- frames: one message of a connection, in memory of its own --- */
 
-/* Sets what every socket of ours needs before it listens or dials; an NNG error or 0. */
-int rpc__nng_socket_prepare(nng_socket socket);
+/* Room in front of a message for a connection's own header. */
+#define RPC__FRAME_HEAD_BYTES 16
 
-/* Closes a socket, in a thread of its own; false if that has not ended in time (it goes on then).
- */
-bool rpc__nng_socket_close(nng_socket socket);
+struct rpc__frame {
+    struct rpc__frame *next;
+    size_t len;                                       /* of the message */
+    _Alignas(16) uint8_t head[RPC__FRAME_HEAD_BYTES]; /* its last bytes are sent */
+    uint8_t message[];
+};
+
+/* A frame for a message of `len` bytes, which the caller writes; free() it. NULL: out of memory. */
+struct rpc__frame *rpc__frame_create(size_t len);
 
 /*
- * Makes a message with this header and room for the payload. NULL when out of memory or too large,
- * with `status` set.
+ * A frame with `prefix_bytes` left to the caller, then a packet with this header and room for its
+ * payload. NULL when out of memory or too large, with `status` set.
  */
-nng_msg *rpc__nng_packet(const Lotcast__V1__PacketHeader *header, size_t payload_bytes,
-                         uint8_t **ret_payload, struct rpc_status *status);
+struct rpc__frame *rpc__frame_packet(const Lotcast__V1__PacketHeader *header, size_t prefix_bytes,
+                                     size_t payload_bytes, uint8_t **ret_payload,
+                                     struct rpc_status *status);
 
-/* Hands a received message over as a payload of `bytes`, which lie in it. */
-struct rpc_payload rpc__nng_payload(nng_msg *msg, struct span bytes);
+/* Hands a received frame over as a payload of `bytes`, which lie in it. */
+struct rpc_payload rpc__frame_payload(struct rpc__frame *frame, struct span bytes);
 
-/* --- nng_guard.c --- */
+/* --- connections: nng_conn.c --- */
 
-/* A plain connection to an address, to see who is there. {-1}: none. */
-struct rpc__probe {
-    int fd;
+/* SP's protocol numbers (REQ's and REP's), as both ends greet with them. */
+#define SP_PROTOCOL_REQ 0x30
+#define SP_PROTOCOL_REP 0x31
+
+struct rpc__conn;
+
+/* On threads of NNG's, one at a time for a connection, with no lock held. */
+struct rpc__conn_events {
+    void (*ready)(void *arg, struct rpc__conn *conn); /* the other end has greeted */
+    /* A message came; the frame is the callee's. False: close the connection. */
+    bool (*message)(void *arg, struct rpc__conn *conn, struct rpc__frame *frame);
+    void (*closed)(void *arg, struct rpc__conn *conn); /* once, last */
 };
 
-enum rpc__probe_result {
-    PROBE_ABSENT,  /* nobody listens, or the connection has ended */
-    PROBE_WAITING, /* connected, or the backlog is full (fd is -1 then) */
-    PROBE_ANSWERED /* the other end has greeted */
-};
-
-/* Connects and greets; waits a moment at most. */
-enum rpc__probe_result rpc__probe_begin(struct rpc__probe *probe,
-                                        const struct rpc__nng_address *address);
-/* Waits for the other end's greeting. */
-enum rpc__probe_result rpc__probe_wait(struct rpc__probe *probe, int timeout_ms);
-void rpc__probe_end(struct rpc__probe *probe);
-
-struct rpc__guard;
-/* Starts a thread that calls `tick` each interval_ms. NULL when that fails. */
-struct rpc__guard *rpc__guard_start(int interval_ms, void (*tick)(void *arg), void *arg);
-/* Ends it; false if its tick did not end in time: then what it uses must not be freed. Takes NULL.
+/*
+ * Makes a connection of a stream (taken, also on failure) and greets. The caller has one reference,
+ * and `closed` will come. NULL when out of memory.
  */
-bool rpc__guard_stop(struct rpc__guard *guard);
+struct rpc__conn *rpc__conn_create(nng_stream *stream, bool ipc, uint16_t protocol,
+                                   uint16_t peer_protocol, const struct rpc__conn_events *events,
+                                   void *arg);
+/* Begins to receive. */
+void rpc__conn_start(struct rpc__conn *conn);
+struct rpc__conn *rpc__conn_ref(struct rpc__conn *conn);
+void rpc__conn_unref(struct rpc__conn *conn); /* takes NULL */
+/*
+ * Queues a frame (taken in any case). RPC_UNAVAILABLE: the connection has ended;
+ * RPC_RESOURCE_EXHAUSTED: the other end does not take what is queued already. Any thread; does not
+ * block.
+ */
+enum rpc_code rpc__conn_send(struct rpc__conn *conn, struct rpc__frame *frame);
+/* Asks for the end; `closed` follows, perhaps on another thread before this returns. */
+void rpc__conn_close(struct rpc__conn *conn);
+/* Whether all that was queued is with the kernel. */
+bool rpc__conn_flushed(struct rpc__conn *conn);
 
 #endif

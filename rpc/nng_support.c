@@ -1,20 +1,15 @@
+/*
+ * Addresses and peers of the transports over NNG.
+ */
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "rpc/nng_internal.h"
 
-#include "rpc/base/clock.h"
-#include "rpc/wire.h"
-
-/* How long a socket may take to close, in ms; nng_close can hang. */
-#define CLOSE_WAIT_MS 2000
 /* Of req+ipc:// and req+tcp://. */
 #define ADDRESS_PREFIX_LEN 10
-/* NNG's own header in front of a packet: request id and hops. */
-#define SP_HEADER_BYTES_MAX 64
 
 /* --- addresses --- */
 
@@ -128,14 +123,14 @@ static bool proc_address(const nng_sockaddr *address, char *text, size_t size)
 
 /* A loopback TCP peer has no credentials of its own, but the kernel's table has its socket's owner.
  */
-static bool tcp_peer_uid(nng_pipe pipe, unsigned *ret_uid)
+static bool tcp_peer_uid(nng_stream *stream, unsigned *ret_uid)
 {
     nng_sockaddr local;
     nng_sockaddr remote;
     char local_text[64];
     char remote_text[64];
-    if (nng_pipe_get_addr(pipe, NNG_OPT_LOCADDR, &local) != 0 ||
-        nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &remote) != 0 ||
+    if (nng_stream_get_addr(stream, NNG_OPT_LOCADDR, &local) != 0 ||
+        nng_stream_get_addr(stream, NNG_OPT_REMADDR, &remote) != 0 ||
         !proc_address(&local, local_text, sizeof local_text) ||
         !proc_address(&remote, remote_text, sizeof remote_text))
         return false;
@@ -143,143 +138,12 @@ static bool tcp_peer_uid(nng_pipe pipe, unsigned *ret_uid)
     return find_uid(table, remote_text, local_text, ret_uid);
 }
 
-bool rpc__nng_peer_is_ours(nng_pipe pipe, bool ipc)
+bool rpc__nng_peer_is_ours(nng_stream *stream, bool ipc)
 {
     uint64_t ipc_uid;
     unsigned tcp_uid;
     if (ipc)
-        return nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &ipc_uid) == 0 &&
+        return nng_stream_get_uint64(stream, NNG_OPT_IPC_PEER_UID, &ipc_uid) == 0 &&
                ipc_uid == geteuid();
-    return tcp_peer_uid(pipe, &tcp_uid) && tcp_uid == geteuid();
-}
-
-/* --- errors --- */
-
-enum rpc_code rpc__nng_status(int rv, struct rpc_status *status)
-{
-    switch (rv) {
-    case 0:
-        rpc_status_clear(status);
-        return RPC_OK;
-    case NNG_ECANCELED:
-        return rpc_status_set(status, RPC_CANCELLED, "the call was cancelled");
-    case NNG_ENOMEM:
-    case NNG_ENOFILES:
-    case NNG_ENOSPC:
-        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory or descriptors");
-    case NNG_EMSGSIZE:
-        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "the message is too large");
-    case NNG_ETIMEDOUT:
-        return rpc_status_set(status, RPC_DEADLINE_EXCEEDED, "the call took too long");
-    case NNG_EINVAL:
-    case NNG_ENOTSUP:
-    case NNG_ESTATE:
-    case NNG_EINTERNAL:
-        return rpc_status_set(status, RPC_INTERNAL, "the transport failed");
-    default: /* refused, reset, closed, unreachable and the system's own errors */
-        return rpc_status_set(status, RPC_UNAVAILABLE, "the service cannot be reached");
-    }
-}
-
-/* --- sockets --- */
-
-int rpc__nng_socket_prepare(nng_socket socket)
-{
-    return nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ,
-                               WIRE_PACKET_BYTES_MAX + SP_HEADER_BYTES_MAX);
-}
-
-/* Shared by the one who waits and the thread that closes; freed by the last of them. */
-struct closing {
-    nng_socket socket;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool closed;
-    bool left; /* nobody waits any more */
-};
-
-static void closing_free(struct closing *closing)
-{
-    (void)pthread_cond_destroy(&closing->changed);
-    (void)pthread_mutex_destroy(&closing->lock);
-    free(closing);
-}
-
-static void *closing_main(void *arg)
-{
-    struct closing *closing = arg;
-    (void)nng_close(closing->socket);
-    (void)pthread_mutex_lock(&closing->lock);
-    closing->closed = true;
-    bool mine = closing->left;
-    (void)pthread_cond_signal(&closing->changed);
-    (void)pthread_mutex_unlock(&closing->lock);
-    if (mine)
-        closing_free(closing);
-    return NULL;
-}
-
-static bool closing_wait(struct closing *closing)
-{
-    int64_t until_ms = clock_mono_ms() + CLOSE_WAIT_MS;
-    struct timespec until = {until_ms / 1000, (until_ms % 1000) * 1000000};
-    int rc = 0;
-    (void)pthread_mutex_lock(&closing->lock);
-    while (!closing->closed && rc == 0)
-        rc = pthread_cond_timedwait(&closing->changed, &closing->lock, &until);
-    bool closed = closing->closed;
-    closing->left = !closed;
-    (void)pthread_mutex_unlock(&closing->lock);
-    return closed;
-}
-
-bool rpc__nng_socket_close(nng_socket socket)
-{
-    struct closing *closing = calloc(1, sizeof *closing);
-    if (closing == NULL)
-        return false;
-    closing->socket = socket;
-    pthread_condattr_t attributes;
-    (void)pthread_mutex_init(&closing->lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&closing->changed, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, closing_main, closing) != 0) {
-        closing_free(closing);
-        return false;
-    }
-    (void)pthread_detach(thread);
-    bool closed = closing_wait(closing);
-    if (closed)
-        closing_free(closing);
-    return closed;
-}
-
-/* --- messages --- */
-
-nng_msg *rpc__nng_packet(const Lotcast__V1__PacketHeader *header, size_t payload_bytes,
-                         uint8_t **ret_payload, struct rpc_status *status)
-{
-    struct wire_size size;
-    if (wire_measure(header, payload_bytes, &size, status) != RPC_OK)
-        return NULL;
-    nng_msg *msg;
-    if (nng_msg_alloc(&msg, size.packet_bytes) != 0) {
-        (void)rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
-        return NULL;
-    }
-    *ret_payload = wire_write_header(header, &size, nng_msg_body(msg));
-    return msg;
-}
-
-static void free_msg(struct rpc_payload *payload)
-{
-    nng_msg_free(payload->owner);
-}
-
-struct rpc_payload rpc__nng_payload(nng_msg *msg, struct span bytes)
-{
-    return (struct rpc_payload){bytes, free_msg, msg};
+    return tcp_peer_uid(stream, &tcp_uid) && tcp_uid == geteuid();
 }

@@ -334,6 +334,11 @@ size_t rpc__server_queue_max(const struct rpc_server *server)
     return server->queue_max;
 }
 
+size_t rpc__server_under_way(const struct rpc_server *server)
+{
+    return atomic_load(&server->under_way);
+}
+
 struct rpc_context *rpc_server_call_context(struct rpc_server_call *call)
 {
     return &call->context;

@@ -1,144 +1,94 @@
 /*
- * The server side of req+ipc:// and req+tcp://: one NNG REP socket a listener, with contexts in
- * slots.
+ * The server side of req+ipc:// and req+tcp://: NNG's REP protocol over connections of our own
+ * (nng_conn.c says why), so that any NNG REQ socket can call.
  *
- * A slot goes RECEIVING → BUSY (its call belongs to the server) → SENDING → RECEIVING. One thread
- * at a time owns it: NNG's callback, then the server, then whoever answers; each hands it on
- * through a lock of NNG's or the queue's, and touches nothing of it after that. Callbacks read the
- * header and hand over; the two things answered on the spot are health and refusals.
+ * A thread accepts. Messages come on NNG's threads, which read the header and hand over; the two
+ * things answered there are health and refusals. A call holds a reference on the connection it came
+ * by and answers there, whatever became of it meanwhile. A full queue is answered with push-back,
+ * so a connection is never left unread.
  *
- * Slots are added while few are left to receive, up to more than the server's queues can hold, so
- * that a full queue is answered with push-back instead of stalling in the kernel.
+ * The listener's connections stand in `conns` from accept to their `closed`; closing waits for
+ * that.
  */
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
-
-#include <nng/nng.h>
-
-#include <nng/protocol/reqrep0/rep.h>
 
 #include "rpc/nng_internal.h"
 
 #include "rpc/base/clock.h"
 #include "rpc/wire.h"
 
-#define SLOTS_FIRST 32
-/* Receiving slots below which one more is added. */
-#define SLOTS_LOW 16
-/* Slots beyond what both queues hold: calls that run or are deferred. */
-#define SLOTS_SPARE 2048
 /* Connections at once. Each may make us set aside a packet's size, once it claims to send one. */
-#define PIPES_MAX 512
-/* A peer that does not take its answer for so long is cut off, in ms. */
-#define SEND_TIMEOUT_MS 10000
+#define CONNS_MAX 512
+/* Calls that run or are deferred at most, beyond those that both queues hold. */
+#define CALLS_SPARE 2048
+/* SP's header in front of a packet: hops of 4 bytes, the last of which has the highest bit set. */
+#define HOP_BYTES 4
+#define HOPS_MAX 8
+/* Pause after accepting has failed (too many descriptors), in ms. */
+#define ACCEPT_PAUSE_MS 50
+/* How often the acceptor looks whether the socket's file is still there, in ms. */
+#define ACCEPT_CHECK_MS 1000
+/* How long closing waits for answers to leave, and for NNG to let go, in ms. */
+#define FLUSH_WAIT_MS 1000
+#define CLOSE_WAIT_MS 2000
+#define CLOSE_POLL_US 2000
 #define IPC_MODE 0600
-/* How often the guard looks whether connections are still taken, and how long it waits for that, in
- * ms. It takes two failures in a row, so a listener that NNG has given up is back within 2 s. */
-#define GUARD_INTERVAL_MS 400
-#define GUARD_WAIT_MS 700
-/* How long a listening process may take to greet before it counts as one that listens anyway, in
- * ms. */
-#define LISTENING_WAIT_MS 200
-
-enum slot_state { SLOT_RECEIVING, SLOT_BUSY, SLOT_SENDING };
-
-struct slot {
-    struct rpc__listener *listener;
-    nng_ctx ctx;
-    nng_aio *aio;
-    enum slot_state state;
-    nng_pipe pipe; /* of the request at hand */
-};
 
 struct rpc__listener {
     struct rpc_server *server;
     enum rpc_trust trust;
     struct rpc__nng_address address;
-    nng_socket socket;
-    nng_listener nng; /* the guard's after opening */
-    struct rpc__guard *guard;
-    atomic_bool closing;
-    atomic_size_t receiving; /* slots */
-    atomic_size_t pipe_count;
-    pthread_mutex_t lock;  /* of all below */
-    pthread_cond_t accept; /* accepted has changed */
-    uint64_t accepted;     /* connections, ever */
-    struct slot **slots;
-    size_t slot_count;
-    size_t slots_max;
+    nng_stream_listener *nng; /* the acceptor's; changed under the lock; NULL: not listening */
+    nng_aio *accept_aio;
+    pthread_t thread;
+    bool thread_started;
+    size_t calls_max;
+
+    pthread_mutex_t lock;   /* of all below */
+    pthread_cond_t changed; /* a connection has ended, or stopping */
+    bool stopping;
+    struct rpc__conn *conns[CONNS_MAX]; /* references */
+    size_t conn_count;
 };
 
-/* --- slots --- */
-
-/* Gives the slot to NNG for the next request. */
-static void slot_receive(struct slot *slot)
-{
-    if (atomic_load(&slot->listener->closing))
-        return;
-    slot->state = SLOT_RECEIVING;
-    (void)atomic_fetch_add(&slot->listener->receiving, 1);
-    nng_aio_set_timeout(slot->aio, NNG_DURATION_INFINITE);
-    nng_ctx_recv(slot->ctx, slot->aio);
-}
-
-/* Gives the slot to NNG with an answer; takes msg. NULL: nothing can be answered. */
-static void slot_send(struct slot *slot, nng_msg *msg)
-{
-    if (msg == NULL) {
-        slot_receive(slot);
-        return;
-    }
-    slot->state = SLOT_SENDING;
-    nng_aio_set_timeout(slot->aio, SEND_TIMEOUT_MS);
-    nng_aio_set_msg(slot->aio, msg);
-    nng_ctx_send(slot->ctx, slot->aio);
-}
-
-static void slot_callback(void *arg);
-
-static struct slot *slot_create(struct rpc__listener *listener)
-{
-    struct slot *slot = calloc(1, sizeof *slot);
-    if (slot == NULL)
-        return NULL;
-    slot->listener = listener;
-    if (nng_ctx_open(&slot->ctx, listener->socket) != 0) {
-        free(slot);
-        return NULL;
-    }
-    if (nng_aio_alloc(&slot->aio, slot_callback, slot) != 0) {
-        (void)nng_ctx_close(slot->ctx);
-        free(slot);
-        return NULL;
-    }
-    return slot;
-}
-
-/* One more receiving slot; false if there are enough, or no memory for it. */
-static bool add_slot(struct rpc__listener *listener)
-{
-    struct slot *slot = NULL;
-    (void)pthread_mutex_lock(&listener->lock);
-    if (!atomic_load(&listener->closing) && listener->slot_count < listener->slots_max)
-        slot = slot_create(listener);
-    if (slot != NULL) {
-        listener->slots[listener->slot_count++] = slot;
-        slot_receive(slot);
-    }
-    (void)pthread_mutex_unlock(&listener->lock);
-    return slot != NULL;
-}
+/* Where a call is answered; in its arena. */
+struct peer {
+    struct rpc__conn *conn; /* a reference */
+    size_t hops_bytes;
+    uint8_t hops[HOPS_MAX * HOP_BYTES];
+};
 
 /* --- answering --- */
 
-static nng_msg *make_answer(struct rpc_server_call *call, const struct rpc_status *status,
-                            const ProtobufCMessage *response, size_t response_bytes)
+static struct rpc__frame *make_packet(struct rpc_server_call *call,
+                                      Lotcast__V1__PacketHeader *header,
+                                      const ProtobufCMessage *message, size_t message_bytes)
+{
+    const struct peer *peer = call->peer;
+    uint8_t *payload;
+    header->call_id = call->call_id;
+    struct rpc__frame *frame =
+        rpc__frame_packet(header, peer->hops_bytes, message_bytes, &payload, NULL);
+    if (frame == NULL)
+        return NULL;
+    memcpy(frame->message, peer->hops, peer->hops_bytes);
+    if (message != NULL)
+        (void)protobuf_c_message_pack(message, payload);
+    return frame;
+}
+
+static struct rpc__frame *make_answer(struct rpc_server_call *call, const struct rpc_status *status,
+                                      const ProtobufCMessage *response, size_t response_bytes)
 {
     Lotcast__V1__PacketHeader header = LOTCAST__V1__PACKET_HEADER__INIT;
     Lotcast__V1__Status plain = LOTCAST__V1__STATUS__INIT;
     header.type = LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_RESPONSE;
-    header.call_id = call->call_id;
     if (status->code != RPC_OK) {
         header.status = rpc_status_to_message(status, &call->arena);
         if (header.status == NULL) { /* the arena is full, which is likely why */
@@ -147,36 +97,37 @@ static nng_msg *make_answer(struct rpc_server_call *call, const struct rpc_statu
             header.status = &plain;
         }
     }
-    uint8_t *payload;
-    nng_msg *msg = rpc__nng_packet(&header, response_bytes, &payload, NULL);
-    if (msg != NULL && response != NULL)
-        (void)protobuf_c_message_pack(response, payload);
-    return msg;
+    return make_packet(call, &header, response, response_bytes);
+}
+
+/* Sends the frame where the call came from. A peer that does not take its answers is cut off. */
+static void send_to_peer(const struct peer *peer, struct rpc__frame *frame)
+{
+    if (frame == NULL || rpc__conn_send(peer->conn, frame) == RPC_RESOURCE_EXHAUSTED)
+        rpc__conn_close(peer->conn);
+    rpc__conn_unref(peer->conn);
 }
 
 static void reqrep_answer(struct rpc_server_call *call, const struct rpc_status *status,
                           const ProtobufCMessage *response, size_t response_bytes)
 {
-    nng_msg *msg = make_answer(call, status, response, response_bytes);
-    if (msg == NULL) {
+    struct rpc__frame *frame = make_answer(call, status, response, response_bytes);
+    if (frame == NULL) {
         struct rpc_status memory;
         (void)rpc_status_set(&memory, RPC_RESOURCE_EXHAUSTED, "out of memory");
-        msg = make_answer(call, &memory, NULL, 0);
+        frame = make_answer(call, &memory, NULL, 0);
     }
-    slot_send(call->peer, msg);
+    send_to_peer(call->peer, frame);
 }
 
 static const struct rpc__reply reqrep_reply = {.answer = reqrep_answer};
 
-static void answer_ping(struct rpc_server_call *call, struct slot *slot)
+static void answer_ping(struct rpc_server_call *call)
 {
     Lotcast__V1__PacketHeader header = LOTCAST__V1__PACKET_HEADER__INIT;
     header.type = LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_PING;
-    header.call_id = call->call_id;
-    uint8_t *payload;
-    nng_msg *msg = rpc__nng_packet(&header, 0, &payload, NULL);
+    send_to_peer(call->peer, make_packet(call, &header, NULL, 0));
     rpc__server_call_drop(call);
-    slot_send(slot, msg);
 }
 
 /* --- receiving --- */
@@ -197,7 +148,7 @@ static void receive_packet(struct rpc_server_call *call, const Lotcast__V1__Pack
     case LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_REQUEST:
         break;
     case LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_PING:
-        answer_ping(call, call->peer);
+        answer_ping(call);
         return;
     case LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_CANCEL:
         refuse(call, RPC_UNIMPLEMENTED, "REQ/REP carries no cancellation");
@@ -216,168 +167,187 @@ static void receive_packet(struct rpc_server_call *call, const Lotcast__V1__Pack
         rpc__server_call_dispatch(call, method, false);
 }
 
-static void receive(struct slot *slot, nng_msg *msg)
+/* Bytes of SP's header in front of the packet; 0 if there is none. */
+static size_t measure_hops(const struct rpc__frame *frame)
 {
-    struct rpc__listener *listener = slot->listener;
-    struct rpc_server_call *call = rpc__server_call_begin(listener->server);
-    if (call == NULL) { /* no memory, not even to say so */
-        nng_msg_free(msg);
-        slot_receive(slot);
-        return;
+    for (size_t i = 0; i < HOPS_MAX && frame->len >= (i + 1) * HOP_BYTES; i++)
+        if ((frame->message[i * HOP_BYTES] & 0x80) != 0)
+            return (i + 1) * HOP_BYTES;
+    return 0;
+}
+
+static bool on_message(void *arg, struct rpc__conn *conn, struct rpc__frame *frame)
+{
+    struct rpc__listener *listener = arg;
+    size_t hops_bytes = measure_hops(frame);
+    struct rpc_server_call *call =
+        hops_bytes == 0 ? NULL : rpc__server_call_begin(listener->server);
+    struct peer *peer = call == NULL ? NULL : arena_alloc(&call->arena, sizeof *peer);
+    if (peer == NULL) { /* not SP, or no memory, not even to say so */
+        if (call != NULL)
+            rpc__server_call_drop(call);
+        free(frame);
+        return false;
     }
-    call->request_bytes = rpc__nng_payload(msg, span_of(nng_msg_body(msg), nng_msg_len(msg)));
+    peer->conn = rpc__conn_ref(conn);
+    peer->hops_bytes = hops_bytes;
+    memcpy(peer->hops, frame->message, hops_bytes);
+    struct span packet = span_of(frame->message + hops_bytes, frame->len - hops_bytes);
+    call->request_bytes = rpc__frame_payload(frame, packet);
     call->trust = listener->trust;
     call->reply = &reqrep_reply;
-    call->peer = slot;
+    call->peer = peer;
     Lotcast__V1__PacketHeader *header;
     struct rpc_status status;
-    if (wire_read(call->request_bytes.bytes, &call->arena, &header, &call->packed, &status) !=
-        RPC_OK)
+    if (wire_read(packet, &call->arena, &header, &call->packed, &status) != RPC_OK)
         rpc__server_call_refuse(call, &status);
+    else if (rpc__server_under_way(listener->server) > listener->calls_max)
+        refuse(call, RPC_RESOURCE_EXHAUSTED, "too many calls at once");
     else
         receive_packet(call, header);
+    return true;
 }
 
-/* A send is over. The answer is ours again if it failed. */
-static void sent(struct slot *slot, int rv)
+static void on_closed(void *arg, struct rpc__conn *conn)
 {
-    if (rv != 0) {
-        nng_msg *msg = nng_aio_get_msg(slot->aio);
-        nng_aio_set_msg(slot->aio, NULL);
-        if (msg != NULL)
-            nng_msg_free(msg);
-        if (rv == NNG_ETIMEDOUT)
-            (void)nng_pipe_close(slot->pipe);
-    }
-    slot_receive(slot);
-}
-
-static void slot_callback(void *arg)
-{
-    struct slot *slot = arg;
-    struct rpc__listener *listener = slot->listener;
-    int rv = nng_aio_result(slot->aio);
-    if (slot->state == SLOT_SENDING) {
-        sent(slot, rv);
-        return;
-    }
-    size_t receiving = atomic_fetch_sub(&listener->receiving, 1) - 1;
-    if (rv == NNG_ECLOSED || rv == NNG_ECANCELED)
-        return; /* the listener closes */
-    if (rv != 0) {
-        slot_receive(slot);
-        return;
-    }
-    if (receiving < SLOTS_LOW)
-        (void)add_slot(listener);
-    nng_msg *msg = nng_aio_get_msg(slot->aio);
-    nng_aio_set_msg(slot->aio, NULL);
-    slot->pipe = nng_msg_get_pipe(msg);
-    slot->state = SLOT_BUSY;
-    receive(slot, msg);
-}
-
-static void pipe_checked(nng_pipe pipe, nng_pipe_ev event, void *arg)
-{
-    (void)event;
     struct rpc__listener *listener = arg;
     (void)pthread_mutex_lock(&listener->lock);
-    listener->accepted++;
-    (void)pthread_cond_broadcast(&listener->accept);
+    for (size_t i = 0; i < listener->conn_count; i++) {
+        if (listener->conns[i] != conn)
+            continue;
+        listener->conns[i] = listener->conns[--listener->conn_count];
+        break;
+    }
+    (void)pthread_cond_broadcast(&listener->changed); /* it may be gone once this is unlocked */
     (void)pthread_mutex_unlock(&listener->lock);
-    size_t before = atomic_fetch_add(&listener->pipe_count, 1);
-    if (before >= PIPES_MAX || !rpc__nng_peer_is_ours(pipe, listener->address.ipc))
-        (void)nng_pipe_close(pipe);
+    rpc__conn_unref(conn); /* that of `conns` */
 }
 
-static void pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *arg)
+static const struct rpc__conn_events conn_events = {.message = on_message, .closed = on_closed};
+
+/* --- accepting --- */
+
+static void take_stream(struct rpc__listener *listener, nng_stream *stream)
 {
-    (void)pipe;
-    (void)event;
-    struct rpc__listener *listener = arg;
-    (void)atomic_fetch_sub(&listener->pipe_count, 1);
+    if (!rpc__nng_peer_is_ours(stream, listener->address.ipc)) {
+        nng_stream_free(stream);
+        return;
+    }
+    struct rpc__conn *conn = rpc__conn_create(stream, listener->address.ipc, SP_PROTOCOL_REP,
+                                              SP_PROTOCOL_REQ, &conn_events, listener);
+    if (conn == NULL)
+        return;
+    (void)pthread_mutex_lock(&listener->lock);
+    bool fits = !listener->stopping && listener->conn_count < CONNS_MAX;
+    if (fits)
+        listener->conns[listener->conn_count++] = rpc__conn_ref(conn);
+    (void)pthread_mutex_unlock(&listener->lock);
+    if (fits) {
+        rpc__conn_start(conn);
+    } else {
+        rpc__conn_unref(conn); /* never begun: the operations' reference is ours too */
+    }
+    rpc__conn_unref(conn);
 }
 
-/* --- listening --- */
+static int listen_at(struct rpc__listener *listener)
+{
+    int rv = nng_stream_listener_alloc(&listener->nng, listener->address.url);
+    if (rv == 0 && listener->address.ipc)
+        rv = nng_stream_listener_set_int(listener->nng, NNG_OPT_IPC_PERMISSIONS, IPC_MODE);
+    if (rv != 0)
+        return rv;
+    /* NNG sets the mode after bind; the mask covers the moment between. */
+    mode_t mask = umask(077);
+    rv = nng_stream_listener_listen(listener->nng);
+    (void)umask(mask);
+    return rv;
+}
+
+/* Listens anew if somebody has removed the socket's file; connections stay. The acceptor's thread.
+ */
+static void restore_socket(struct rpc__listener *listener)
+{
+    struct stat info;
+    const char *path = rpc__nng_address_path(&listener->address);
+    if (!listener->address.ipc || lstat(path, &info) == 0 || errno != ENOENT)
+        return;
+    (void)pthread_mutex_lock(&listener->lock);
+    if (!listener->stopping) {
+        nng_stream_listener_free(listener->nng);
+        listener->nng = NULL;
+        if (listen_at(listener) != 0 && listener->nng != NULL) {
+            nng_stream_listener_free(listener->nng);
+            listener->nng = NULL; /* tried again at the next look */
+        }
+    }
+    (void)pthread_mutex_unlock(&listener->lock);
+}
+
+/* The next connection, NULL if there was none for a while. */
+static nng_stream *accept_stream(struct rpc__listener *listener)
+{
+    int rv = NNG_ECLOSED;
+    if (listener->nng != NULL) {
+        nng_stream_listener_accept(listener->nng, listener->accept_aio);
+        nng_aio_wait(listener->accept_aio);
+        rv = nng_aio_result(listener->accept_aio);
+    }
+    if (rv == 0)
+        return nng_aio_get_output(listener->accept_aio, 0);
+    if (rv != NNG_ETIMEDOUT)
+        (void)usleep(ACCEPT_PAUSE_MS * 1000);
+    return NULL;
+}
+
+static void *acceptor_main(void *arg)
+{
+    struct rpc__listener *listener = arg;
+    (void)pthread_setname_np(pthread_self(), "rpc-accept");
+    for (;;) {
+        (void)pthread_mutex_lock(&listener->lock);
+        bool stopping = listener->stopping;
+        (void)pthread_mutex_unlock(&listener->lock);
+        if (stopping)
+            return NULL;
+        nng_stream *stream = accept_stream(listener);
+        if (stream != NULL)
+            take_stream(listener, stream);
+        else
+            restore_socket(listener);
+    }
+}
+
+/* --- opening --- */
+
+/* Whether somebody listens at the socket; a queue that is full means yes. */
+static bool somebody_listens(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return true;
+    int rc = connect(fd, (const struct sockaddr *)&address, sizeof address);
+    bool refused = rc != 0 && errno == ECONNREFUSED;
+    (void)close(fd);
+    return !refused;
+}
 
 /* Removes a socket that a dead server left. */
-static enum rpc_code remove_stale(const struct rpc__nng_address *address, struct rpc_status *status)
+static enum rpc_code remove_stale(const char *path, struct rpc_status *status)
 {
-    const char *path = rpc__nng_address_path(address);
     struct stat info;
     if (lstat(path, &info) != 0)
         return RPC_OK; /* nothing there; any other trouble is listen's to tell */
     if (!S_ISSOCK(info.st_mode))
         return rpc_status_set(status, RPC_FAILED_PRECONDITION, "%s is not a socket", path);
-    struct rpc__probe probe = {-1};
-    enum rpc__probe_result result = rpc__probe_begin(&probe, address);
-    if (result == PROBE_WAITING) /* only so as not to hang up on it in the middle of its greeting */
-        (void)rpc__probe_wait(&probe, LISTENING_WAIT_MS);
-    rpc__probe_end(&probe);
-    if (result != PROBE_ABSENT)
+    if (somebody_listens(path))
         return rpc_status_set(status, RPC_FAILED_PRECONDITION, "another process listens at %s",
                               path);
     (void)unlink(path);
     return RPC_OK;
 }
-
-static int listen_again(struct rpc__listener *listener)
-{
-    int rv = nng_listener_create(&listener->nng, listener->socket, listener->address.url);
-    if (rv == 0 && listener->address.ipc)
-        rv = nng_listener_set_int(listener->nng, NNG_OPT_IPC_PERMISSIONS, IPC_MODE);
-    if (rv != 0)
-        return rv;
-    /* NNG sets the mode after bind; the mask covers the moment between. */
-    mode_t mask = umask(077);
-    rv = nng_listener_start(listener->nng, 0);
-    (void)umask(mask);
-    return rv;
-}
-
-static int listen_first(struct rpc__listener *listener)
-{
-    int rv = rpc__nng_socket_prepare(listener->socket);
-    if (rv == 0)
-        rv = nng_pipe_notify(listener->socket, NNG_PIPE_EV_ADD_PRE, pipe_checked, listener);
-    if (rv == 0)
-        rv = nng_pipe_notify(listener->socket, NNG_PIPE_EV_REM_POST, pipe_removed, listener);
-    return rv == 0 ? listen_again(listener) : rv;
-}
-
-/* Whether NNG has taken a connection of ours, or anybody's, meanwhile. */
-static bool takes_connections(struct rpc__listener *listener)
-{
-    (void)pthread_mutex_lock(&listener->lock);
-    uint64_t before = listener->accepted;
-    (void)pthread_mutex_unlock(&listener->lock);
-    struct rpc__probe probe = {-1};
-    if (rpc__probe_begin(&probe, &listener->address) == PROBE_ABSENT)
-        return false;
-    int64_t until_ms = clock_mono_ms() + GUARD_WAIT_MS;
-    struct timespec until = {until_ms / 1000, (until_ms % 1000) * 1000000};
-    int rc = 0;
-    (void)pthread_mutex_lock(&listener->lock);
-    while (listener->accepted == before && rc == 0)
-        rc = pthread_cond_timedwait(&listener->accept, &listener->lock, &until);
-    bool taken = listener->accepted != before;
-    (void)pthread_mutex_unlock(&listener->lock);
-    rpc__probe_end(&probe);
-    return taken;
-}
-
-/* The guard's tick. Listening anew ends the old listener's connections; their peers come back at
- * once. */
-static void check_listener(void *arg)
-{
-    struct rpc__listener *listener = arg;
-    if (takes_connections(listener) || takes_connections(listener))
-        return;
-    (void)nng_listener_close(listener->nng);
-    (void)listen_again(listener); /* if that fails, the next tick tries again */
-}
-
-/* --- opening and closing --- */
 
 static struct rpc__listener *listener_create(struct rpc_server *server,
                                              const struct rpc__nng_address *address,
@@ -389,27 +359,14 @@ static struct rpc__listener *listener_create(struct rpc_server *server,
     listener->server = server;
     listener->trust = trust;
     listener->address = *address;
-    listener->slots_max = 2 * rpc__server_queue_max(server) + SLOTS_SPARE;
-    listener->slots = calloc(listener->slots_max, sizeof *listener->slots);
-    if (listener->slots == NULL) {
-        free(listener);
-        return NULL;
-    }
+    listener->calls_max = 2 * rpc__server_queue_max(server) + CALLS_SPARE;
     pthread_condattr_t attributes;
     (void)pthread_mutex_init(&listener->lock, NULL);
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&listener->accept, &attributes);
+    (void)pthread_cond_init(&listener->changed, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     return listener;
-}
-
-static void listener_free(struct rpc__listener *listener)
-{
-    (void)pthread_cond_destroy(&listener->accept);
-    (void)pthread_mutex_destroy(&listener->lock);
-    free(listener->slots);
-    free(listener);
 }
 
 enum rpc_code rpc__listener_open(struct rpc_server *server, const char *url, enum rpc_trust trust,
@@ -418,24 +375,20 @@ enum rpc_code rpc__listener_open(struct rpc_server *server, const char *url, enu
     struct rpc__nng_address address;
     enum rpc_code code = rpc__nng_address_parse(url, &address, status);
     if (code == RPC_OK && address.ipc)
-        code = remove_stale(&address, status);
+        code = remove_stale(rpc__nng_address_path(&address), status);
     if (code != RPC_OK)
         return code;
     struct rpc__listener *listener = listener_create(server, &address, trust);
     if (listener == NULL)
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
-    int rv = nng_rep0_open(&listener->socket);
-    if (rv != 0) {
-        listener_free(listener);
-        return rpc__nng_status(rv, status);
-    }
-    for (size_t i = 0; i < SLOTS_FIRST && add_slot(listener); i++)
-        continue;
-    rv = listen_first(listener);
-    if (rv == 0) {
-        listener->guard = rpc__guard_start(GUARD_INTERVAL_MS, check_listener, listener);
-        rv = listener->guard == NULL ? NNG_ENOMEM : 0;
-    }
+    int rv = nng_aio_alloc(&listener->accept_aio, NULL, NULL);
+    if (rv == 0)
+        rv = listen_at(listener);
+    if (rv == 0)
+        nng_aio_set_timeout(listener->accept_aio, ACCEPT_CHECK_MS);
+    if (rv == 0 && pthread_create(&listener->thread, NULL, acceptor_main, listener) != 0)
+        rv = NNG_ENOMEM;
+    listener->thread_started = rv == 0;
     if (rv != 0) {
         (void)rpc__listener_close(listener);
         return rpc_status_set(status, RPC_FAILED_PRECONDITION, "cannot listen at %s: %s",
@@ -445,22 +398,53 @@ enum rpc_code rpc__listener_open(struct rpc_server *server, const char *url, enu
     return RPC_OK;
 }
 
+/* --- closing --- */
+
+static bool all_flushed(struct rpc__listener *listener)
+{
+    bool flushed = true;
+    (void)pthread_mutex_lock(&listener->lock);
+    for (size_t i = 0; i < listener->conn_count; i++)
+        flushed = flushed && rpc__conn_flushed(listener->conns[i]);
+    (void)pthread_mutex_unlock(&listener->lock);
+    return flushed;
+}
+
+/* Closes all connections and waits for their ends. */
+static bool close_conns(struct rpc__listener *listener)
+{
+    int64_t until_ms = clock_mono_ms() + CLOSE_WAIT_MS;
+    struct timespec until = {until_ms / 1000, (until_ms % 1000) * 1000000};
+    int rc = 0;
+    (void)pthread_mutex_lock(&listener->lock);
+    for (size_t i = 0; i < listener->conn_count; i++)
+        rpc__conn_close(listener->conns[i]);
+    while (listener->conn_count > 0 && rc == 0)
+        rc = pthread_cond_timedwait(&listener->changed, &listener->lock, &until);
+    bool closed = listener->conn_count == 0;
+    (void)pthread_mutex_unlock(&listener->lock);
+    return closed;
+}
+
 bool rpc__listener_close(struct rpc__listener *listener)
 {
-    bool free_all = rpc__guard_stop(listener->guard);
     (void)pthread_mutex_lock(&listener->lock);
-    atomic_store(&listener->closing, true); /* from here on no slot is added */
+    listener->stopping = true;
+    if (listener->nng != NULL)
+        nng_stream_listener_close(listener->nng);
     (void)pthread_mutex_unlock(&listener->lock);
-    for (size_t i = 0; i < listener->slot_count; i++) {
-        nng_aio_stop(listener->slots[i]->aio);
-        (void)nng_ctx_close(listener->slots[i]->ctx);
-    }
-    if (!rpc__nng_socket_close(listener->socket) || !free_all)
+    if (listener->thread_started)
+        (void)pthread_join(listener->thread, NULL);
+    int64_t until_ms = clock_mono_ms() + FLUSH_WAIT_MS;
+    while (!all_flushed(listener) && clock_mono_ms() < until_ms)
+        (void)usleep(CLOSE_POLL_US);
+    if (!close_conns(listener))
         return false;
-    for (size_t i = 0; i < listener->slot_count; i++) {
-        nng_aio_free(listener->slots[i]->aio);
-        free(listener->slots[i]);
-    }
-    listener_free(listener);
+    nng_aio_free(listener->accept_aio);
+    if (listener->nng != NULL)
+        nng_stream_listener_free(listener->nng);
+    (void)pthread_cond_destroy(&listener->changed);
+    (void)pthread_mutex_destroy(&listener->lock);
+    free(listener);
     return true;
 }
