@@ -39,7 +39,7 @@ struct store_commit_work {
     enum rpc_code code;
     struct rpc_status status;
     bool is_refused; /* the writer's: stays out of its group */
-    /* Called once, on the writer's thread, when code and status are set; must not block. */
+    /* Called once, on the answering thread, when code and status are set. */
     void (*done)(struct store_commit_work *work);
     void *arg;
 };

@@ -30,8 +30,8 @@ enum rpc_code store__query(struct store *store, const struct rpc_context *contex
     __attribute__((warn_unused_result));
 /*
  * Checks and queues a commit. `work` is the caller's, in the context's arena: context, response,
- * done and arg are set, all else zero. On RPC_OK `done(work)` comes exactly once, on the writer's
- * thread or before this returns, with the outcome in work->code and work->status.
+ * done and arg are set, all else zero. On RPC_OK `done(work)` comes exactly once, on another thread
+ * and perhaps before this returns, with the outcome in work->code and work->status.
  */
 enum rpc_code store__commit(struct store *store, const Lotcast__V1__CommitRequest *request,
                             struct store_commit_work *work, struct rpc_status *status)

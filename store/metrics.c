@@ -11,7 +11,7 @@ struct metric store__metric_write_errors =
 struct metric store__metric_reads =
     METRIC_COUNTER("lotcast_store_reads_total", "Snapshots that were read.");
 struct metric store__metric_queue =
-    METRIC_GAUGE("lotcast_store_commit_queue", "Commits that wait for the writer.");
+    METRIC_GAUGE("lotcast_store_commit_queue", "Commits that are not answered yet.");
 struct metric store__metric_commit_time =
     METRIC_HISTOGRAM("lotcast_store_group_seconds", "Time to write and sync a group.");
 

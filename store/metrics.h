@@ -9,7 +9,7 @@ extern struct metric store__metric_groups;       /* transactions that were synce
 extern struct metric store__metric_refused;      /* failed alone: a precondition, a unique index */
 extern struct metric store__metric_write_errors; /* transactions that failed as a whole */
 extern struct metric store__metric_reads;        /* snapshots */
-extern struct metric store__metric_queue;        /* commits that wait */
+extern struct metric store__metric_queue;        /* commits that are not answered yet */
 extern struct metric store__metric_commit_time;  /* a group, from its begin until it is durable */
 
 void store__metrics_register(void);

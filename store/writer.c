@@ -4,13 +4,16 @@
  * While a group is being synced the next one gathers in the queue, so groups grow with the load by
  * themselves; nothing waits for company. Only the writer's thread touches the engine's write side.
  *
- *   queued → in a group → applied ┬→ synced      → done(RPC_OK)
- *                                 ├→ refused     → done(its own code), the rest goes on
- *                                 └→ sync failed → done(the engine's code), all of the group
+ *   queued → in a group → applied ┬→ synced      → answered RPC_OK
+ *                                 ├→ refused     → answered its own code, the rest goes on
+ *                                 └→ sync failed → answered the engine's code, all of the group
  *
  * A transaction that the engine gave up (the map was full, one commit was too large for it) is
  * aborted and the group applied anew, without the commit that was at fault if it was one's. Results
  * are only those of the last attempt.
+ *
+ * Answers are given by a thread of their own, so that neither a log line nor a slow transport holds
+ * up the next sync. What is not answered yet counts against the queue's limits.
  *
  * Versions: the sequence is kept in the same transaction as what it numbers, and never falls in
  * memory either, so that a version is not given out twice even where a commit's outcome is not
@@ -34,16 +37,25 @@
 /* Attempts that end in RPC_ABORTED: the map doubles each time, so this is never reached. */
 #define GROWTHS_MAX 64
 
+/* In order of arrival. */
+struct work_list {
+    struct store_commit_work *first, *last;
+};
+
 struct store_writer {
     struct store_engine *engine;
     pthread_t thread;
+    pthread_t answerer;
     pthread_mutex_t lock;
-    pthread_cond_t wake;
+    pthread_cond_t wake;        /* something is queued, or it is to stop */
+    pthread_cond_t answer_wake; /* something is to be answered, or nothing more will be */
     /* under lock */
-    struct store_commit_work *first, *last;
-    size_t waiting, waiting_bytes;
-    bool stopping;
-    /* the thread's own */
+    struct work_list queue;
+    struct work_list answers;
+    size_t held, held_bytes; /* submitted and not answered */
+    bool is_stopping;
+    bool is_over; /* the writer's thread has handed over its last group */
+    /* the writer's thread's own */
     uint64_t sequence;
     struct store_apply apply;
     int64_t tend_at_ms;
@@ -187,58 +199,100 @@ static void run_group(struct store_writer *writer, struct store_commit_work *gro
     metric_observe_us(&store__metric_commit_time, clock_mono_us() - begin_us);
 }
 
-static void finish_group(struct store_commit_work *group)
+/* --- lists --- */
+
+/* Moves a chain to the end of a list. */
+static void append(struct work_list *list, struct store_commit_work *chain)
 {
-    while (group != NULL) {
-        struct store_commit_work *work = group;
-        group = work->next;
-        work->next = NULL;
-        metric_add(work->code == RPC_OK ? &store__metric_commits : &store__metric_refused, 1);
-        work->done(work); /* the work may be gone now */
-    }
+    if (list->last == NULL)
+        list->first = chain;
+    else
+        list->last->next = chain;
+    while (chain->next != NULL)
+        chain = chain->next;
+    list->last = chain;
 }
 
-/* --- the thread --- */
+/* Takes the front of the list, as much as a group may hold and at least one; NULL if it is empty.
+ */
+static struct store_commit_work *take_group(struct work_list *list, size_t *ret_count)
+{
+    struct store_commit_work *group = list->first;
+    struct store_commit_work *last = NULL;
+    size_t count = 0;
+    size_t bytes = 0;
+    for (struct store_commit_work *work = group; work != NULL; work = work->next) {
+        bytes += work->bytes;
+        if (count == STORE_GROUP_COMMITS_MAX || (count > 0 && bytes > STORE_GROUP_BYTES_MAX))
+            break;
+        count++;
+        last = work;
+    }
+    if (last != NULL) {
+        list->first = last->next;
+        last->next = NULL;
+    }
+    if (list->first == NULL)
+        list->last = NULL;
+    *ret_count = count;
+    return group;
+}
 
-/* Waits for work or the time to tend. */
+/* --- answering --- */
+
+/* Answers all of a chain, whose works may be gone afterwards; counts them and their bytes. */
+static void answer_chain(struct store_commit_work *chain, size_t *ret_count, size_t *ret_bytes)
+{
+    size_t count = 0;
+    size_t bytes = 0;
+    while (chain != NULL) {
+        struct store_commit_work *work = chain;
+        chain = work->next;
+        work->next = NULL;
+        count++;
+        bytes += work->bytes;
+        metric_add(work->code == RPC_OK ? &store__metric_commits : &store__metric_refused, 1);
+        work->done(work);
+    }
+    *ret_count = count;
+    *ret_bytes = bytes;
+}
+
+static void *run_answerer(void *arg)
+{
+    struct store_writer *writer = arg;
+    (void)pthread_mutex_lock(&writer->lock);
+    while (writer->answers.first != NULL || !writer->is_over) {
+        struct store_commit_work *chain = writer->answers.first;
+        if (chain == NULL) {
+            (void)pthread_cond_wait(&writer->answer_wake, &writer->lock);
+            continue;
+        }
+        writer->answers = (struct work_list){0};
+        (void)pthread_mutex_unlock(&writer->lock);
+        size_t count;
+        size_t bytes;
+        answer_chain(chain, &count, &bytes);
+        (void)pthread_mutex_lock(&writer->lock);
+        writer->held -= count;
+        writer->held_bytes -= bytes;
+        metric_set(&store__metric_queue, (int64_t)writer->held);
+    }
+    (void)pthread_mutex_unlock(&writer->lock);
+    return NULL;
+}
+
+/* --- the writer's thread --- */
+
+/* Waits for work or the time to tend. Under the lock. */
 static void wait_for_work(struct store_writer *writer)
 {
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += TEND_INTERVAL_MS / 1000;
     int error = 0;
-    while (writer->first == NULL && !writer->stopping && error != ETIMEDOUT)
+    while (writer->queue.first == NULL && !writer->is_stopping && error != ETIMEDOUT)
         error = pthread_cond_timedwait(&writer->wake, &writer->lock, &until);
-}
-
-/* Takes the front of the queue, as much as a group may hold and at least one; NULL if it is empty.
- */
-static struct store_commit_work *take_group(struct store_writer *writer, size_t *ret_count)
-{
-    struct store_commit_work *group = writer->first;
-    struct store_commit_work *last = NULL;
-    size_t count = 0;
-    size_t bytes = 0;
-    for (struct store_commit_work *work = group;
-         work != NULL && count < STORE_GROUP_COMMITS_MAX &&
-         (count == 0 || work->bytes <= STORE_GROUP_BYTES_MAX - bytes);
-         work = work->next) {
-        count++;
-        bytes = bytes + work->bytes > STORE_GROUP_BYTES_MAX ? STORE_GROUP_BYTES_MAX
-                                                            : bytes + work->bytes;
-        writer->waiting_bytes -= work->bytes;
-        last = work;
-    }
-    writer->waiting -= count;
-    if (last != NULL) {
-        writer->first = last->next;
-        last->next = NULL;
-    }
-    if (writer->first == NULL)
-        writer->last = NULL;
-    metric_set(&store__metric_queue, (int64_t)writer->waiting);
-    *ret_count = count;
-    return group;
 }
 
 static void tend(struct store_writer *writer)
@@ -250,24 +304,26 @@ static void tend(struct store_writer *writer)
     writer->tend_at_ms = now_ms + TEND_INTERVAL_MS;
 }
 
-static void *run(void *arg)
+static void *run_writer(void *arg)
 {
     struct store_writer *writer = arg;
-    for (;;) {
-        (void)pthread_mutex_lock(&writer->lock);
-        wait_for_work(writer);
+    (void)pthread_mutex_lock(&writer->lock);
+    while (!writer->is_over) {
         size_t count;
-        struct store_commit_work *group = take_group(writer, &count);
-        bool is_over = group == NULL && writer->stopping;
+        wait_for_work(writer);
+        struct store_commit_work *group = take_group(&writer->queue, &count);
+        writer->is_over = group == NULL && writer->is_stopping;
         (void)pthread_mutex_unlock(&writer->lock);
-        if (is_over)
-            return NULL;
-        if (group != NULL) {
+        if (group != NULL)
             run_group(writer, group, count);
-            finish_group(group);
-        }
         tend(writer);
+        (void)pthread_mutex_lock(&writer->lock);
+        if (group != NULL)
+            append(&writer->answers, group);
+        (void)pthread_cond_signal(&writer->answer_wake);
     }
+    (void)pthread_mutex_unlock(&writer->lock);
+    return NULL;
 }
 
 /* --- for others --- */
@@ -279,6 +335,7 @@ static void init_locks(struct store_writer *writer)
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&writer->wake, &attributes);
     (void)pthread_condattr_destroy(&attributes);
+    (void)pthread_cond_init(&writer->answer_wake, NULL);
     (void)pthread_mutex_init(&writer->lock, NULL);
 }
 
@@ -286,8 +343,19 @@ static void destroy(struct store_writer *writer)
 {
     store__apply_fini(&writer->apply);
     (void)pthread_cond_destroy(&writer->wake);
+    (void)pthread_cond_destroy(&writer->answer_wake);
     (void)pthread_mutex_destroy(&writer->lock);
     free(writer);
+}
+
+static void end_thread(struct store_writer *writer, pthread_t thread, bool *flag,
+                       pthread_cond_t *wake)
+{
+    (void)pthread_mutex_lock(&writer->lock);
+    *flag = true;
+    (void)pthread_cond_signal(wake);
+    (void)pthread_mutex_unlock(&writer->lock);
+    (void)pthread_join(thread, NULL);
 }
 
 enum rpc_code store__writer_start(struct store_engine *engine, struct store_writer **ret_writer,
@@ -299,11 +367,14 @@ enum rpc_code store__writer_start(struct store_engine *engine, struct store_writ
     writer->engine = engine;
     store__apply_init(&writer->apply, engine);
     init_locks(writer);
-    int error = pthread_create(&writer->thread, NULL, run, writer);
-    if (error != 0) {
+    bool has_answerer = pthread_create(&writer->answerer, NULL, run_answerer, writer) == 0;
+    if (!has_answerer || pthread_create(&writer->thread, NULL, run_writer, writer) != 0) {
+        if (has_answerer)
+            end_thread(writer, writer->answerer, &writer->is_over, &writer->answer_wake);
         destroy(writer);
-        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "cannot start the writer's thread");
+        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "cannot start the writer's threads");
     }
+    (void)pthread_setname_np(writer->answerer, "store-answerer");
     (void)pthread_setname_np(writer->thread, "store-writer");
     *ret_writer = writer;
     return RPC_OK;
@@ -313,12 +384,9 @@ void store__writer_stop(struct store_writer *writer)
 {
     if (writer == NULL)
         return;
-    (void)pthread_mutex_lock(&writer->lock);
-    writer->stopping = true;
-    (void)pthread_cond_signal(&writer->wake);
-    (void)pthread_mutex_unlock(&writer->lock);
-    (void)pthread_join(writer->thread, NULL);
-    assert(writer->first == NULL);
+    end_thread(writer, writer->thread, &writer->is_stopping, &writer->wake);
+    end_thread(writer, writer->answerer, &writer->is_over, &writer->answer_wake);
+    assert(writer->queue.first == NULL && writer->held == 0);
     destroy(writer);
 }
 
@@ -328,25 +396,20 @@ enum rpc_code store__writer_submit(struct store_writer *writer, struct store_com
     work->next = NULL;
     work->is_refused = false;
     (void)pthread_mutex_lock(&writer->lock);
-    bool is_full =
-        writer->waiting >= STORE_QUEUE_COMMITS_MAX ||
-        (writer->waiting > 0 && writer->waiting_bytes + work->bytes > STORE_QUEUE_BYTES_MAX);
-    if (is_full) {
-        (void)pthread_mutex_unlock(&writer->lock);
-        (void)rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "too many commits are waiting");
-        if (status != NULL)
-            status->retry_after_ms = PUSH_BACK_MS;
-        return RPC_RESOURCE_EXHAUSTED;
+    bool is_full = writer->held >= STORE_QUEUE_COMMITS_MAX ||
+                   (writer->held > 0 && writer->held_bytes + work->bytes > STORE_QUEUE_BYTES_MAX);
+    if (!is_full) {
+        append(&writer->queue, work);
+        writer->held++;
+        writer->held_bytes += work->bytes;
+        metric_set(&store__metric_queue, (int64_t)writer->held);
+        (void)pthread_cond_signal(&writer->wake);
     }
-    if (writer->last == NULL)
-        writer->first = work;
-    else
-        writer->last->next = work;
-    writer->last = work;
-    writer->waiting++;
-    writer->waiting_bytes += work->bytes;
-    metric_set(&store__metric_queue, (int64_t)writer->waiting);
-    (void)pthread_cond_signal(&writer->wake);
     (void)pthread_mutex_unlock(&writer->lock);
-    return RPC_OK;
+    if (!is_full)
+        return RPC_OK;
+    (void)rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "too many commits are waiting");
+    if (status != NULL)
+        status->retry_after_ms = PUSH_BACK_MS;
+    return RPC_RESOURCE_EXHAUSTED;
 }

@@ -1,12 +1,13 @@
 /*
- * The one writer: a thread that takes queued commits in groups, a transaction and a sync for each.
+ * The one writer: a thread that takes queued commits in groups, a transaction and a sync for each,
+ * and one that answers them.
  */
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H
 
 #include "store/commit.h"
 
-/* Commits that wait, and the bytes of all of them, at most; beyond it RESOURCE_EXHAUSTED. */
+/* Commits that are not answered yet, and the bytes of all of them, at most. */
 #define STORE_QUEUE_COMMITS_MAX 4096
 #define STORE_QUEUE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 /* Of one group. */
@@ -15,10 +16,10 @@
 
 struct store_writer;
 
-/* Reads the last version given out and starts the thread. Borrows the engine. */
+/* Starts the threads. Borrows the engine. */
 enum rpc_code store__writer_start(struct store_engine *engine, struct store_writer **ret_writer,
                                   struct rpc_status *status) __attribute__((warn_unused_result));
-/* Finishes what is queued and ends the thread. Takes NULL. */
+/* Finishes what is queued, answers it and ends the threads. Takes NULL. */
 void store__writer_stop(struct store_writer *writer);
 
 /*
