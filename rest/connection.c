@@ -98,14 +98,18 @@ static void on_closed(void *data)
 
 void rest_connection_linger(struct rest_connection *connection)
 {
-    if (connection->linger_fd >= 0 || !connection->gated)
+    struct rest_thread *thread = connection->thread;
+    if (connection->linger_fd >= 0 || !connection->gated ||
+        thread->linger_count >= REST_LINGER_COUNT_MAX)
         return;
     int fd = h2o_socket_get_fd(connection->socket);
     connection->linger_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     /* The duplicate keeps the socket in the set after libh2o's close; the object does not live on.
      */
-    if (connection->linger_fd >= 0)
-        (void)epoll_ctl(connection->thread->watch_fd, EPOLL_CTL_DEL, fd, NULL);
+    if (connection->linger_fd < 0)
+        return;
+    thread->linger_count++;
+    (void)epoll_ctl(thread->watch_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
 void rest_connection_cut(struct rest_connection *connection)

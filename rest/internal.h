@@ -46,6 +46,8 @@
  * a reset: in ms and bytes. */
 #define REST_LINGER_MS 1000
 #define REST_LINGER_BYTES_MAX ((size_t)64 * 1024 * 1024)
+/* Of one thread at once; beyond it they are closed at once. */
+#define REST_LINGER_COUNT_MAX 256
 /* URL at most, in bytes. */
 #define REST_URL_BYTES_MAX ((size_t)8 * 1024)
 /* JSON of one answer at most, in bytes. */
@@ -112,6 +114,7 @@ struct rest_thread {
     atomic_bool woken;
     h2o_linklist_t connections;
     h2o_linklist_t lingering;
+    size_t linger_count;  /* and those that will, once libh2o closes */
     h2o_linklist_t calls; /* requests whose call is under way */
     h2o_timeout_t tick;
     h2o_timeout_entry_t tick_entry;

@@ -10,6 +10,7 @@
 #include "rpc/base/clock.h"
 
 struct rest_lingering {
+    struct rest_thread *thread;
     h2o_linklist_t link;
     h2o_socket_t *socket;
     int64_t deadline_ms;
@@ -19,6 +20,7 @@ struct rest_lingering {
 static void end(struct rest_lingering *linger)
 {
     h2o_linklist_unlink(&linger->link);
+    linger->thread->linger_count--;
     h2o_socket_close(linger->socket);
     free(linger);
 }
@@ -38,10 +40,12 @@ void rest_linger_start(struct rest_thread *thread, int fd)
     (void)shutdown(fd, SHUT_WR);
     if (linger == NULL) {
         (void)close(fd);
+        thread->linger_count--;
         return;
     }
     linger->socket = h2o_evloop_socket_create(thread->loop, fd, 0);
     linger->socket->data = linger;
+    linger->thread = thread;
     linger->deadline_ms = clock_mono_ms() + REST_LINGER_MS;
     h2o_linklist_insert(&thread->lingering, &linger->link);
     h2o_socket_read_start(linger->socket, on_read);

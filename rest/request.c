@@ -35,18 +35,23 @@ static void close_after(struct rest_request *request)
 
 /* --- head --- */
 
-static const char *const header_names[REST_HEADER_COUNT] = {
-    [REST_HEADER_ACCEPT] = "accept",
-    [REST_HEADER_CONTENT_TYPE] = "content-type",
-    [REST_HEADER_COOKIE] = "cookie",
-    [REST_HEADER_CUSTOMER_ID] = "x-customer-id",
-    [REST_HEADER_FORWARDED_FOR] = "x-forwarded-for",
-    [REST_HEADER_FETCH_SITE] = "sec-fetch-site",
-    [REST_HEADER_IDEMPOTENCY_KEY] = "idempotency-key",
-    [REST_HEADER_IF_NONE_MATCH] = "if-none-match",
-    [REST_HEADER_ORIGIN] = "origin",
-    [REST_HEADER_REQUEST_ID] = "x-request-id",
-    [REST_HEADER_TRACEPARENT] = "traceparent",
+#define NAME(text)                                \
+    {                                             \
+        (const uint8_t *)(text), sizeof(text) - 1 \
+    }
+
+static const struct span header_names[REST_HEADER_COUNT] = {
+    [REST_HEADER_ACCEPT] = NAME("accept"),
+    [REST_HEADER_CONTENT_TYPE] = NAME("content-type"),
+    [REST_HEADER_COOKIE] = NAME("cookie"),
+    [REST_HEADER_CUSTOMER_ID] = NAME("x-customer-id"),
+    [REST_HEADER_FORWARDED_FOR] = NAME("x-forwarded-for"),
+    [REST_HEADER_FETCH_SITE] = NAME("sec-fetch-site"),
+    [REST_HEADER_IDEMPOTENCY_KEY] = NAME("idempotency-key"),
+    [REST_HEADER_IF_NONE_MATCH] = NAME("if-none-match"),
+    [REST_HEADER_ORIGIN] = NAME("origin"),
+    [REST_HEADER_REQUEST_ID] = NAME("x-request-id"),
+    [REST_HEADER_TRACEPARENT] = NAME("traceparent"),
 };
 
 static struct span span_of_iovec(h2o_iovec_t text)
@@ -62,7 +67,7 @@ static void sort_headers(struct rest_request *request)
         struct span name = span_of_iovec(*headers->entries[i].name);
         for (size_t kind = 0; kind < REST_HEADER_COUNT; kind++) {
             struct rest_values *values = &request->headers[kind];
-            if (!span_equal_string(name, header_names[kind]))
+            if (!span_equal(name, header_names[kind]))
                 continue;
             if (values->count < REST_VALUES_MAX)
                 values->items[values->count] = span_of_iovec(headers->entries[i].value);
@@ -102,11 +107,13 @@ static void take_trace(struct rest_request *request)
         header_traceparent_take(first_value(request, REST_HEADER_TRACEPARENT),
                                 request->traceparent))
         return;
-    char trace[33];
-    char parent[17];
-    random_hex(request->thread, trace, 16);
-    random_hex(request->thread, parent, 8);
-    (void)snprintf(request->traceparent, sizeof request->traceparent, "00-%s-%s-00", trace, parent);
+    /* 00-<trace>-<parent>-00: not sampled. */
+    char *parent = request->traceparent;
+    memcpy(parent, "00-", 3);
+    random_hex(request->thread, parent + 3, 16);
+    parent[35] = '-';
+    random_hex(request->thread, parent + 36, 8);
+    memcpy(parent + 52, "-00", 4);
 }
 
 /* The socket's address, or what trusted proxies say. */

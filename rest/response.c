@@ -3,7 +3,6 @@
  */
 #include <inttypes.h>
 #include <sodium.h>
-#include <stdio.h>
 
 #include "rest/chars.h"
 #include "rest/internal.h"
@@ -265,10 +264,10 @@ static void respond_redirect(struct rest_request *request, const ProtobufCMessag
 static void hash_body(struct rest_request *request)
 {
     uint8_t hash[ETAG_HASH_BYTES];
-    char hex[2 * ETAG_HASH_BYTES + 1];
     (void)crypto_generichash(hash, sizeof hash, request->body.data, request->body.len, NULL, 0);
-    (void)sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
-    (void)snprintf(request->etag, sizeof request->etag, "\"%s\"", hex);
+    request->etag[0] = '"';
+    (void)sodium_bin2hex(request->etag + 1, sizeof request->etag - 1, hash, sizeof hash);
+    memcpy(request->etag + 1 + 2 * sizeof hash, "\"", 2);
 }
 
 static bool client_has_it(const struct rest_request *request)
