@@ -36,11 +36,11 @@ struct fake_object {
 
 struct fake_meta {
     atomic_int lock;
-    int calls;       /* so far */
-    int fault_at;    /* the number of the call that fails; 0: none */
-    int fault_every; /* or each n-th */
+    atomic_int calls; /* so far */
+    int fault_at;     /* the number of the call that fails; 0: none */
+    int fault_every;  /* or each n-th */
     enum fake_fault fault;
-    int polls_until_finished; /* status calls of a batch that say it goes on */
+    atomic_int polls_until_finished; /* status calls of a batch that say it goes on */
     bool batch_fails;
     int64_t refused_item_id; /* 0: none; -1: all */
     int64_t takes_at_most;   /* items of one batch; 0: no limit */
@@ -51,7 +51,7 @@ struct fake_meta {
     int submits;
     int day_count;
     struct meta_insight days[FAKE_DAYS_MAX];
-    int daily_calls;
+    atomic_int daily_calls;
     int32_t asked_first_day, asked_last_day;
     int64_t lifetime_reach;
 

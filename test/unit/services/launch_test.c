@@ -173,7 +173,6 @@ static void calls_at_once_make_one(void **state)
     ready_to_launch(logic);
     fake->polls_until_finished = 2;
     int joined = 0;
-    (void)launch_request(); /* its static parts are the same for all */
     for (size_t i = 0; i < CALLERS; i++) {
         callers[i].logic = logic;
         assert_int_equal(pthread_create(&callers[i].thread, NULL, caller_main, &callers[i]), 0);

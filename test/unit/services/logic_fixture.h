@@ -189,8 +189,8 @@ static inline void put_connection(struct fixture *fixture, const struct services
 
 static inline Lotcast__V1__LaunchRequest launch_request(void)
 {
-    static char *countries[] = {(char *)"US"};
-    static Lotcast__V1__Targeting targeting;
+    static _Thread_local char *countries[] = {(char *)"US"};
+    static _Thread_local Lotcast__V1__Targeting targeting;
     Lotcast__V1__LaunchRequest request = LOTCAST__V1__LAUNCH_REQUEST__INIT;
     lotcast__v1__targeting__init(&targeting);
     targeting.n_countries = 1;
