@@ -136,18 +136,18 @@ static struct http_request request_of(struct fetcher *fetcher, const char *url,
     return request;
 }
 
-/* Sleeps until the time has come, unless the scan is to stop before. */
+/* Sleeps until the time has come. False once the scan is to stop. */
 static bool wait_until(struct fetcher *fetcher, int64_t until_ms)
 {
-    while (clock_mono_ms() < until_ms) {
-        if (rpc_context_stopped(fetcher->context))
-            return false;
+    while (!rpc_context_stopped(fetcher->context)) {
         int64_t left_ms = until_ms - clock_mono_ms();
+        if (left_ms <= 0)
+            return true;
         long slice_ms = left_ms < WAIT_SLICE_MS ? (long)left_ms : WAIT_SLICE_MS;
-        struct timespec slice = {.tv_nsec = (slice_ms < 1 ? 1 : slice_ms) * 1000000L};
+        struct timespec slice = {.tv_nsec = slice_ms * 1000000L};
         (void)nanosleep(&slice, NULL);
     }
-    return true;
+    return false;
 }
 
 enum http_failure site__fetcher_fetch(struct fetcher *fetcher, struct fetch_host *host,

@@ -34,26 +34,27 @@ static void answer_special(struct fixture *fixture, struct http_exchange *exchan
     } else if (strcmp(target, "/big") == 0) {
         http_exchange_answer(exchange, 200, NULL, big, sizeof big);
     } else if (strcmp(target, "/endless") == 0) {
-        (void)http_exchange_write(exchange, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-                                  47);
-        while (http_exchange_write(exchange, "10\r\n0123456789abcdef\r\n", 22)) {
+        (void)http_exchange_write_text(exchange,
+                                       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        while (http_exchange_write_text(exchange, "10\r\n0123456789abcdef\r\n")) {
         }
     } else if (strcmp(target, "/headers") == 0) {
-        (void)http_exchange_write(exchange, "HTTP/1.1 200 OK\r\n", 17);
-        while (http_exchange_write(exchange, "X-More: 0123456789abcdef\r\n", 26)) {
+        (void)http_exchange_write_text(exchange, "HTTP/1.1 200 OK\r\n");
+        while (http_exchange_write_text(exchange, "X-More: 0123456789abcdef\r\n")) {
         }
     } else if (strcmp(target, "/hang") == 0) {
         http_exchange_hang(exchange);
     } else if (strcmp(target, "/cut") == 0) {
-        (void)http_exchange_write(exchange, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", 42);
+        (void)http_exchange_write_text(exchange,
+                                       "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
         exchange->close = true;
     } else if (strcmp(target, "/garbage") == 0) {
-        (void)http_exchange_write(exchange, "SSH-2.0-x\r\n\r\n", 13);
+        (void)http_exchange_write_text(exchange, "SSH-2.0-x\r\n\r\n");
         exchange->close = true;
     } else if (strcmp(target, "/badgzip") == 0) {
         http_exchange_answer_text(exchange, 200, "Content-Encoding: gzip\r\n", "this is no gzip");
     } else if (strcmp(target, "/interim") == 0) {
-        (void)http_exchange_write(exchange, "HTTP/1.1 103 Early\r\nX-Early: 1\r\n\r\n", 35);
+        (void)http_exchange_write_text(exchange, "HTTP/1.1 103 Early\r\nX-Early: 1\r\n\r\n");
         http_exchange_answer_text(exchange, 200, "X-Late: 2\r\n", "done");
     } else {
         http_exchange_answer_text(exchange, 404, NULL, "");

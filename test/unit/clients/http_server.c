@@ -55,6 +55,11 @@ bool http_exchange_write(struct http_exchange *exchange, const void *data, size_
     return true;
 }
 
+bool http_exchange_write_text(struct http_exchange *exchange, const char *text)
+{
+    return http_exchange_write(exchange, text, strlen(text));
+}
+
 void http_exchange_answer(struct http_exchange *exchange, int status, const char *headers,
                           const void *body, size_t len)
 {

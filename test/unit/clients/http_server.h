@@ -47,6 +47,7 @@ void http_exchange_answer_text(struct http_exchange *exchange, int status, const
                                const char *body);
 /* Raw bytes. False once the client has gone. */
 bool http_exchange_write(struct http_exchange *exchange, const void *data, size_t len);
+bool http_exchange_write_text(struct http_exchange *exchange, const char *text);
 /* Waits until the client has gone or the server stops. */
 void http_exchange_hang(struct http_exchange *exchange);
 

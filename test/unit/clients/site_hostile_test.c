@@ -290,8 +290,8 @@ static bool answer_slow(struct site_fixture *fixture, struct http_exchange *exch
 {
     (void)fixture;
     if (strcmp(exchange->target, "/drip") == 0) {
-        (void)http_exchange_write(exchange, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nx",
-                                  44);
+        (void)http_exchange_write_text(exchange,
+                                       "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nx");
         http_exchange_hang(exchange);
         return true;
     }
