@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "clients/site/frontier.h"
 #include "rpc/base/clock.h"
 #include "test/unit/clients/site_fixture.h"
 
@@ -127,10 +128,193 @@ static void reads_a_dealers_site(void **state)
     site_fixture_stop(&fixture);
 }
 
+#define LD(json) "<script type='application/ld+json'>" json "</script>"
+
+/* No sitemap: start page → section → numbered list → pages with an item each. */
+static const struct route shop[] = {
+    {"/",
+     "<a href='/shop/'>Shop</a><a href='/about'>About</a><a href='/cart'>Cart</a><a "
+     "href='/x.pdf'>P</a>",
+     NULL, 0, false},
+    {"/about", "<p>us", NULL, 0, false},
+    {"/cart", LD("{\"@type\":\"Product\",\"name\":\"cart\"}"), NULL, 0, false},
+    {"/shop/", "<a href='/shop/tools?sort=1'>Tools</a>", NULL, 0, false},
+    {"/shop/tools?sort=1",
+     "<a href='/p/1'>1</a><a href='?sort=1&amp;page=2'>2</a><a href='?sort=1&amp;page=3'>3</a>",
+     NULL, 0, false},
+    {"/shop/tools?sort=1&page=2", "<a href='/p/2'>2</a><a rel=nofollow href='/p/9'>9</a>", NULL, 0,
+     false},
+    {"/shop/tools?sort=1&page=3", "<a href='/p/3'>3</a><a href='/p/4'>4</a>", NULL, 0, false},
+    {"/p/1", LD("{\"@type\":\"Product\",\"name\":\"One\"}"), NULL, 0, false},
+    {"/p/2",
+     "<title>x</title><div itemscope itemtype=http://schema.org/Product><p itemprop=name>Zwei "
+     "f\xfcr",
+     "Content-Type: text/html; charset=iso-8859-1\r\n", 0, false},
+    {"/p/3", LD("{\"@type\":\"Product\",\"name\":\"Three\",\"url\":\"/p/3?utm_source=x\"}"), NULL,
+     0, false},
+    {"/p/4", LD("{\"@type\":\"Product\",\"description\":\"no name\",\"offers\":{\"price\":\"4\"}}"),
+     NULL, 0, false},
+    {"/p/9", LD("{\"@type\":\"Product\",\"name\":\"nine\"}"), NULL, 0, false},
+};
+
+static void follows_links_where_there_is_no_sitemap(void **state)
+{
+    (void)state;
+    struct site_fixture fixture;
+    site_fixture_start(&fixture, shop, COUNT(shop));
+    assert_int_equal(site_fixture_scan(&fixture), RPC_OK);
+    assert_string_equal(site_fixture_item(&fixture, "url:{O}/p/1")->title, "One");
+    assert_string_equal(site_fixture_item(&fixture, "url:{O}/p/2")->title, "Zwei f\xc3\xbcr");
+    assert_string_equal(site_fixture_item(&fixture, "url:{O}/p/3")->title, "Three");
+    assert_string_equal(site_fixture_item(&fixture, "url:{O}/p/4")->excluded, "missing_title");
+    assert_int_equal(fixture.scan.item_count, 4);
+    assert_true(fixture.scan.complete);
+    site_fixture_stop(&fixture);
+}
+
+/* A sitemap that lists a part; the rest is behind the list's further pages. */
+static const struct route partly[] = {
+    {"/sitemap.xml",
+     "<urlset><url><loc>{O}/v/1</loc></url><url><loc>{O}/blog/a</loc></url></urlset>", XML_TYPE, 0,
+     false},
+    {"/", "<a href='/list'>list</a>", NULL, 0, false},
+    {"/blog/a", "<a href='/blog/b'>b</a>", NULL, 0, false},
+    {"/list",
+     "<a href='/list/page/2'>2</a>" LD(
+         "{\"@type\":\"ItemList\",\"itemListElement\":[{\"@type\":\"ListItem\",\"item\":{\"@type\":"
+         "\"Product\","
+         "\"name\":\"short\",\"url\":\"/v/"
+         "1\",\"offers\":{\"price\":1,\"priceCurrency\":\"USD\"}}},{\"@type\":"
+         "\"ListItem\",\"url\":\"/v/2\"}]}"),
+     NULL, 0, false},
+    {"/list/page/2", "<a href='/v/3'>3</a><a href='/list'>1</a>", NULL, 0, false},
+    {"/v/1",
+     LD("{\"@type\":\"Product\",\"name\":\"The long name\",\"sku\":\"S1\",\"offers\":{\"price\":2,"
+        "\"priceCurrency\":\"EUR\",\"availability\":\"SoldOut\"}}"),
+     NULL, 0, false},
+    {"/v/2", LD("{\"@type\":\"Product\",\"name\":\"Two\"}"), NULL, 0, false},
+    {"/v/3", LD("{\"@type\":\"Product\",\"name\":\"Three\"}"), NULL, 0, false},
+};
+
+static void completes_what_a_sitemap_leaves_out(void **state)
+{
+    (void)state;
+    struct site_fixture fixture;
+    site_fixture_start(&fixture, partly, COUNT(partly));
+    assert_int_equal(site_fixture_scan(&fixture), RPC_OK);
+    const Lotcast__V1__ItemRecord *item = site_fixture_item(&fixture, "sku:S1");
+    assert_string_equal(item->title, "The long name"); /* not the list's */
+    assert_int_equal(item->price_minor, 200);
+    assert_string_equal(item->currency, "EUR");
+    assert_false(item->in_stock);
+    (void)site_fixture_item(&fixture, "url:{O}/v/2");
+    (void)site_fixture_item(&fixture, "url:{O}/v/3");
+    assert_int_equal(fixture.scan.item_count, 3);
+    assert_true(fixture.scan.complete);
+    site_fixture_stop(&fixture);
+}
+
+static bool answer_by_agent(struct site_fixture *fixture, struct http_exchange *exchange)
+{
+    static const struct route page = {.body = LD("{\"@type\":\"Product\",\"name\":\"ours\"}")};
+    if (strcmp(exchange->target, "/agent") != 0 ||
+        strstr(exchange->head, "\r\nUser-Agent: LotcastBot/") == NULL)
+        return false;
+    site_fixture_answer(fixture, exchange, &page);
+    return true;
+}
+
+/* Redirects of the start page decide where the site is; a start page may be a sitemap itself. */
+static void starts_where_it_is_sent(void **state)
+{
+    (void)state;
+    static const struct route routes[] = {
+        {"/old", "", "Location: {O}/older\r\n", 301, false},
+        {"/older", "", "Location: agent\r\n", 308, false},
+        {"/map.xml", "<urlset><url><loc>{O}/agent</loc></url></urlset>", XML_TYPE, 0, false},
+    };
+    struct site_fixture fixture;
+    char url[256];
+    site_fixture_start(&fixture, routes, COUNT(routes));
+    fixture.special = answer_by_agent;
+    /* localhost is another site than 127.0.0.1, and ::1, which it also stands for, is not allowed.
+     */
+    (void)snprintf(url, sizeof url, "http://localhost:%u/old", http_server_port(fixture.server));
+    assert_int_equal(site_fixture_scan_url(&fixture, url), RPC_OK);
+    assert_int_equal(fixture.scan.item_count, 1);
+    (void)site_fixture_item(&fixture, "url:{O}/agent");
+    fixture.start = "/map.xml";
+    assert_int_equal(site_fixture_scan(&fixture), RPC_OK);
+    (void)site_fixture_item(&fixture, "url:{O}/agent");
+    assert_int_equal(fixture.scan.item_count, 1);
+    site_fixture_stop(&fixture);
+}
+
+static void the_same_site_gives_the_same_hashes(void **state)
+{
+    (void)state;
+    struct site_fixture fixture;
+    site_fixture_start(&fixture, dealer, COUNT(dealer));
+    uint8_t before[32];
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(site_fixture_scan(&fixture), RPC_OK);
+        const Lotcast__V1__ItemRecord *item = site_fixture_item(&fixture, "vin:1HGCM82633A004352");
+        if (round == 1)
+            assert_memory_equal(before, item->content_hash.data, sizeof before);
+        memcpy(before, item->content_hash.data, sizeof before);
+    }
+    site_fixture_stop(&fixture);
+}
+
+static void knows_numbered_pages(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *page, *link;
+        bool want;
+    } rows[] = {
+        {"/list", "/list?page=2", true},
+        {"/list?page=2", "/list?page=3", true},
+        {"/list?a=1&page=2", "/list?a=1&page=3", true},
+        {"/list?page=2&a=1", "/list?a=1&page=3", true},
+        {"/list?a=1", "/list?page=2&a=1", true},
+        {"/list?a=1", "/list?page=2&a=2", false},
+        {"/list?a=1", "/list?page=2", false},
+        {"/list", "/other?page=2", false},
+        {"/list", "/list?page=x", false},
+        {"/list", "/list?page=", false},
+        {"/list", "/list?page=9999999", false},
+        {"/list", "/list?id=2", false},
+        {"/list", "/list", false},
+        {"/list", "/list/page/2", true},
+        {"/list/", "/list/page/2/", true},
+        {"/list/page/2/", "/list/page/3/", true},
+        {"/list/page/2", "/list", false},
+        {"/list", "/list/2", false},
+        {"/list", "http://other.example/list?page=2", false},
+    };
+    struct arena arena;
+    arena_init(&arena, (size_t)1024 * 1024);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct url base, page, link;
+        assert_true(url_parse(span_of_string("http://x.example/"), &arena, &base));
+        assert_true(url_resolve(&base, span_of_string(rows[i].page), &arena, &page));
+        assert_true(url_resolve(&base, span_of_string(rows[i].link), &arena, &link));
+        if (frontier__is_numbered(&page, &link) != rows[i].want)
+            fail_msg("%s on %s", rows[i].link, rows[i].page);
+    }
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_a_dealers_site),
+        cmocka_unit_test(follows_links_where_there_is_no_sitemap),
+        cmocka_unit_test(completes_what_a_sitemap_leaves_out),
+        cmocka_unit_test(starts_where_it_is_sent),
+        cmocka_unit_test(the_same_site_gives_the_same_hashes),
+        cmocka_unit_test(knows_numbered_pages),
     };
     return cmocka_run_group_tests_name("site_scan", tests, NULL, NULL);
 }
