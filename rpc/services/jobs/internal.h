@@ -127,7 +127,7 @@ struct job_waiter {
     void *arg;
 };
 
-#define JOBS_KINDS 3
+#define JOBS_KINDS 4
 
 struct jobs {
     struct services *services;
@@ -159,6 +159,7 @@ struct jobs {
 extern const struct job_kind jobs__scan;
 extern const struct job_kind jobs__launch;
 extern const struct job_kind jobs__insights;
+extern const struct job_kind jobs__campaign_state;
 
 /* --- for steps --- */
 

@@ -23,6 +23,17 @@
 /* The owner's random bytes. */
 #define OWNER_RANDOM_BYTES ((JOBS_OWNER_BYTES - 1) / 2)
 
+/* Every kind, and its label in the metrics. */
+static const struct {
+    const struct job_kind *kind;
+    const char *label;
+} kinds[JOBS_KINDS] = {
+    {&jobs__scan, "kind=\"scan\""},
+    {&jobs__launch, "kind=\"launch\""},
+    {&jobs__insights, "kind=\"insights\""},
+    {&jobs__campaign_state, "kind=\"campaign_state\""},
+};
+
 static struct metric metrics[JOB_METRIC_COUNT][JOBS_KINDS];
 
 void jobs__metrics_register(void)
@@ -38,8 +49,6 @@ void jobs__metrics_register(void)
         {"lotcast_jobs_failed_total", "Jobs failed for good.", METRIC_KIND_COUNTER},
         {"lotcast_jobs_lost_total", "Jobs whose lease was lost.", METRIC_KIND_COUNTER},
     };
-    static const char *const labels[JOBS_KINDS] = {"kind=\"scan\"", "kind=\"launch\"",
-                                                   "kind=\"insights\""};
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     (void)pthread_mutex_lock(&lock);
     for (size_t i = 0; i < JOB_METRIC_COUNT; i++) {
@@ -48,7 +57,7 @@ void jobs__metrics_register(void)
                 continue;
             metrics[i][k].name = rows[i].name;
             metrics[i][k].help = rows[i].help;
-            metrics[i][k].labels = labels[k];
+            metrics[i][k].labels = kinds[k].label;
             metrics[i][k].kind = rows[i].kind;
             metrics_register(&metrics[i][k]);
         }
@@ -58,9 +67,9 @@ void jobs__metrics_register(void)
 
 void jobs__metric_add(const struct job_kind *kind, enum job_metric metric, int64_t delta)
 {
-    size_t at = (size_t)kind->kind - 1;
-    if (at < JOBS_KINDS)
-        metric_add(&metrics[metric][at], delta);
+    for (size_t k = 0; k < JOBS_KINDS; k++)
+        if (kinds[k].kind->kind == kind->kind)
+            metric_add(&metrics[metric][k], delta);
 }
 
 void jobs__cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t mono_ms)
@@ -335,9 +344,8 @@ enum rpc_code jobs_create(struct services *services, struct jobs **ret_jobs,
     jobs->backoff_ms_min = JOBS_BACKOFF_MS_MIN;
     jobs->look_again_ms = JOBS_LOOK_AGAIN_MS;
     jobs->timer_mono_ms = INT64_MAX;
-    jobs->kinds[0] = &jobs__scan;
-    jobs->kinds[1] = &jobs__launch;
-    jobs->kinds[2] = &jobs__insights;
+    for (size_t i = 0; i < JOBS_KINDS; i++)
+        jobs->kinds[i] = kinds[i].kind;
     uint8_t random[OWNER_RANDOM_BYTES];
     randombytes_buf(random, sizeof random);
     (void)sodium_bin2hex(jobs->owner, sizeof jobs->owner, random, sizeof random);
