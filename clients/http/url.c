@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,6 +133,69 @@ static bool name_allowed(const char *host, size_t len)
     return false;
 }
 
+/* libidn2, which libcurl calls, reads the thread's character set: let that be UTF-8 for the moment.
+ */
+static char *punycode_of(const char *text)
+{
+    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    if (utf8 == (locale_t)0)
+        return NULL;
+    locale_t before = uselocale(utf8);
+    CURLU *handle = curl_url();
+    char *host = NULL;
+    if (handle == NULL || curl_url_set(handle, CURLUPART_URL, text, 0) != CURLUE_OK ||
+        curl_url_get(handle, CURLUPART_HOST, &host, CURLU_PUNYCODE) != CURLUE_OK)
+        host = NULL;
+    curl_url_cleanup(handle);
+    (void)uselocale(before);
+    freelocale(utf8);
+    return host;
+}
+
+/* Whether each label with a letter beyond ASCII has become an xn-- one, and no other has changed.
+ */
+static bool labels_match(const char *before, const char *after)
+{
+    for (;;) {
+        size_t before_len = strcspn(before, ".");
+        size_t after_len = strcspn(after, ".");
+        bool is_ascii = true;
+        for (size_t i = 0; i < before_len; i++)
+            is_ascii = is_ascii && (uint8_t)before[i] < 0x80;
+        bool same = before_len == after_len && strncasecmp(before, after, before_len) == 0;
+        if (is_ascii ? !same : strncmp(after, "xn--", 4) != 0)
+            return false;
+        if (before[before_len] != after[after_len])
+            return false;
+        if (before[before_len] == '\0')
+            return true;
+        before += before_len + 1;
+        after += after_len + 1;
+    }
+}
+
+/*
+ * An international name in its ASCII form. IDNA also turns full-width digits and dots into plain
+ * ones, so that a name would become an address, or have other labels: that is refused.
+ */
+static const char *to_ascii(const char *host, struct arena *arena)
+{
+    char *url = arena_printf(arena, "http://%s/", host);
+    char *ascii = url == NULL ? NULL : punycode_of(url);
+    const char *copy = NULL;
+    if (ascii != NULL && labels_match(host, ascii))
+        copy = arena_strdup(arena, ascii);
+    curl_free(ascii);
+    return copy;
+}
+
+static bool is_ascii(const char *text)
+{
+    while (*text != '\0' && (uint8_t)*text < 0x80)
+        text++;
+    return *text == '\0';
+}
+
 /* The host in its one spelling, or NULL. `text` is what stands between "//" and the path, less the
  * port. */
 static const char *check_host(struct span text, struct arena *arena)
@@ -157,9 +221,12 @@ static const char *check_host(struct span text, struct arena *arena)
             *at = (char)(*at - 'A' + 'a');
     }
     struct in_addr v4;
-    if (inet_pton(AF_INET, host, &v4) == 1 || name_allowed(host, text.len))
+    if (inet_pton(AF_INET, host, &v4) == 1)
         return host;
-    return NULL;
+    const char *name = is_ascii(host) ? host : to_ascii(host, arena);
+    return name != NULL && strlen(name) <= HOST_BYTES_MAX && name_allowed(name, strlen(name))
+               ? name
+               : NULL;
 }
 
 /* Splits "host:port". Port 0 is returned for none; false for a bad one. */

@@ -136,7 +136,7 @@ struct site_page {
     const char *canonical; /* identity of the page */
     bool is_nofollow;      /* <meta name=robots> */
     bool is_listing;       /* one of several pages of a list */
-    bool is_full;          /* the arena or a cap ended the reading */
+    bool is_full;          /* items were left out: the arena or a cap */
     struct site_extraction *extraction;
     struct site_found *found_first, *found_last;
     size_t found_count;

@@ -239,7 +239,6 @@ static void on_start(void *arg, const xmlChar *name, const xmlChar **raw)
     const char *element = (const char *)name;
     const char *const *attributes = (const char *const *)raw;
     if (reader->depth++ >= DEPTH_MAX) {
-        reader->page->is_full = true;
         xmlStopParser(reader->parser);
         return;
     }

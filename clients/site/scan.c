@@ -17,6 +17,7 @@
  * arena of its own; items are the caller's.
  */
 #include <stdlib.h>
+#include <strings.h>
 
 #include "clients/site/frontier.h"
 #include "rpc/base/clock.h"
@@ -190,16 +191,28 @@ static void follow(struct scan *scan, const struct site_page *page, const struct
         queue_further(scan, page, task);
 }
 
+/* Whether the answer may be a page: images and the like are not read as one. */
+static bool is_text(const struct http_response *response)
+{
+    const char *type = http_response_header(response, "content-type");
+    return type == NULL || type[0] == '\0' || strcasestr(type, "html") != NULL ||
+           strcasestr(type, "xml") != NULL || strncasecmp(type, "text/", 5) == 0;
+}
+
 static void read_page(struct scan *scan, const struct url *url, const struct task *task,
                       const struct http_response *response)
 {
     struct site_page page;
+    if (!is_text(response))
+        return;
     if (!site__page_read(url, response->body, http_response_header(response, "content-type"),
                          http_response_header(response, "link"), task->role == TASK_LISTING,
                          &scan->scratch, &page)) {
         scan->is_incomplete = true;
         return;
     }
+    if (page.is_full)
+        scan->is_incomplete = true;
     int64_t added = collect(scan, &page);
     struct shape *shape = page.found_first != NULL && page.found_first->is_detail
                               ? frontier__shape(&scan->frontier, url, &scan->scratch)

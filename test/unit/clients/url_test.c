@@ -43,6 +43,12 @@ static void parses_and_normalises(void **state)
         {"http://localhost/", "localhost", "/", NULL, "http://localhost/", 80},
         {"http://xn--bcher-kva.example/", "xn--bcher-kva.example", "/", NULL,
          "http://xn--bcher-kva.example/", 80},
+        {"http://B\xc3\xbc"
+         "cher.example/",
+         "xn--bcher-kva.example", "/", NULL, "http://xn--bcher-kva.example/", 80},
+        {"http://www.stra\xc3\x9f"
+         "e.example:81",
+         "www.xn--strae-oqa.example", "/", NULL, "http://www.xn--strae-oqa.example:81/", 81},
         {"http://my_shop.example/", "my_shop.example", "/", NULL, "http://my_shop.example/", 80},
         {"http://a.example/x@y", "a.example", "/x@y", NULL, "http://a.example/x@y", 80},
         {"http://a.example/?u=http://b.example/", "a.example", "/", "u=http://b.example/",
@@ -153,6 +159,14 @@ static void refuses_what_readers_disagree_on(void **state)
         "http://127\xe3\x80\x82"
         "0.0.1/", /* ideographic full stop */
         "http://\xe2\x91\xa0.example/",
+        "http://a\xc3\xbc@b.example/",
+        "http://\xef\xbc\xa1.example/",
+        "http://\xc3\xbc"
+        "\xe3\x80\x82"
+        "b/",
+        "http://\xe2\x80\x8b.example/",
+        "http://x\xe2\x80\x8b.example/",
+        "http://\xef\xbc\x8f/",
         "http://x.example/\xff",
         "http://x.example/\xc0\xaf",
     };
