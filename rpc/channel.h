@@ -2,7 +2,7 @@
  * A channel: where calls are made. The transport is chosen by its URL; nothing else differs.
  *
  *   direct:                 the server object in this process
- *   req+ipc:// req+tcp://   NNG REQ/REP, unary calls
+ *   req+ipc:// req+tcp://   NNG's REQ/REP protocol, unary calls
  *
  * A call is an asynchronous handle. Its events come on a thread of the transport's, or before
  * rpc_channel_start returns on the caller's own; they must not block: they hand over.
@@ -113,8 +113,9 @@ void rpc_channel_close(struct rpc_channel *channel);
 
 /*
  * Starts a call. `done` comes exactly once, also when nothing could be started, possibly before
- * this returns. Returns a handle that the caller must unref, or NULL if the call is already over.
- * Any thread.
+ * this returns. Returns a handle that the caller must unref, or NULL if the call is already over
+ * (its `done` may be just about to come, on another thread). The method's own deadline caps the
+ * context's. Any thread.
  */
 struct rpc_call *rpc_channel_start(struct rpc_channel *channel, const struct rpc_request *request,
                                    const struct rpc_call_events *events, void *arg);

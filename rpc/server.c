@@ -541,13 +541,12 @@ void rpc_server_destroy(struct rpc_server *server)
     atomic_store(&server->draining, true);
     stop_pool(server->workers);
     stop_pool(server->heavy);
-    /* A deferred call that nobody ends would come back to freed memory: rather keep it all. */
-    if (!wait_idle(server, DESTROY_WAIT_MS))
-        return;
-    bool closed = true;
+    bool over = wait_idle(server, DESTROY_WAIT_MS);
     for (size_t i = 0; i < server->listener_count; i++)
-        closed = rpc__listener_close(server->listeners[i]) && closed;
-    if (!closed || !wait_idle(server, DESTROY_WAIT_MS))
+        over = rpc__listener_close(server->listeners[i]) && over;
+    /* A deferred call that nobody has ended may come back: rather keep the memory it comes back to.
+     */
+    if (!over || !wait_idle(server, DESTROY_WAIT_MS))
         return;
     rpc__pool_destroy(server->workers);
     rpc__pool_destroy(server->heavy);

@@ -91,9 +91,10 @@ enum rpc_code rpc_server_create(const struct rpc_server_options *options,
     __attribute__((warn_unused_result));
 
 /*
- * Listens at a req+ipc:// or req+tcp:// URL (NNG REP with contexts). A stale ipc socket is removed
- * first; the new one is 0600. RPC_FAILED_PRECONDITION if the path is too long, the address is
- * taken, or a TCP address beyond loopback is asked for without TLS. May be called more than once.
+ * Listens at a req+ipc:// or req+tcp:// URL (NNG's REP protocol). A stale ipc socket is removed
+ * first; the new one is 0600; only peers of our own uid are taken, over TCP too.
+ * RPC_FAILED_PRECONDITION if the path is too long, the address is taken, or a TCP address beyond
+ * loopback is asked for without TLS. May be called more than once, by the owner's thread.
  */
 enum rpc_code rpc_server_listen(struct rpc_server *server, const char *url, enum rpc_trust trust,
                                 struct rpc_status *status) __attribute__((warn_unused_result));

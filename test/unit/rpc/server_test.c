@@ -2,6 +2,7 @@
  * Servers: creating, listening, hostile peers, draining, interceptors.
  */
 #include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,11 +12,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <nng/nng.h>
 
+#include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
 
 #include "lotcast/v1/auth.pb-c.h"
@@ -382,6 +385,213 @@ static void test_wrong_protocol(void **state)
     (void)close(http);
 }
 
+static const uint8_t greeting[8] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
+
+/* Sends a packet as rpc/PROTOCOL.md section 5 has it, without a library. */
+static void send_raw(int fd, uint32_t id, const void *packet, size_t len)
+{
+    uint8_t head[13] = {1};
+    for (size_t i = 0; i < 8; i++)
+        head[1 + i] = (uint8_t)((uint64_t)(len + 4) >> (8 * (7 - i)));
+    for (size_t i = 0; i < 4; i++)
+        head[9 + i] = (uint8_t)(id >> (8 * (3 - i)));
+    assert_int_equal(send(fd, head, sizeof head, MSG_NOSIGNAL), sizeof head);
+    assert_int_equal(send(fd, packet, len, MSG_NOSIGNAL), len);
+}
+
+static void test_protocol_without_a_library(void **state)
+{
+    struct under_test *test = *state;
+    static const char packet[] = "\x35\0\0\0\x08\x01\x10\x01\x1a\x17lotcast.v1.Health/Check"
+                                 "\x20\x88\x27\x2a\x13\x0a\x0arequest-id\x12\x05req-1"
+                                 "\x0a\x10lotcast.v1.Store";
+    static const char want_server[] = "\0SP\0\0\x31\0\0";
+    static const char want[] =
+        "\x01\0\0\0\0\0\0\0\x0e\x80\0\0\x01\x04\0\0\0\x08\x02\x10\x01\x08\x01"
+        "\x01\0\0\0\0\0\0\0\x0e\x80\0\0\x02\x04\0\0\0\x08\x02\x10\x01\x08\x01";
+    int fd = raw_connection(test->path);
+    assert_int_equal(send(fd, greeting, 8, MSG_NOSIGNAL), 8);
+    send_raw(fd, 0x80000001, packet, sizeof packet - 1);
+    send_raw(fd, 0x80000002, packet, sizeof packet - 1); /* the first is not awaited */
+    uint8_t answer[8 + sizeof want - 1];
+    assert_int_equal(recv(fd, answer, sizeof answer, MSG_WAITALL), sizeof answer);
+    assert_memory_equal(answer, want_server, 8);
+    assert_memory_equal(answer + 8, want, sizeof want - 1);
+    (void)close(fd);
+}
+
+/* The same in pieces of one byte. */
+static void test_slow_writer(void **state)
+{
+    struct under_test *test = *state;
+    static const char stream[] =
+        "\0SP\0\0\x30\0\0\x01\0\0\0\0\0\0\0\x0c\x80\0\0\x01\x04\0\0\0\x08\x05\x10\x2a"
+        "\x01\0\0\0\0\0\0\0\x0c\x80\0\0\x02\x04\0\0\0\x08\x05\x10\x2b";
+    int fd = raw_connection(test->path);
+    for (size_t i = 0; i < sizeof stream - 1; i++)
+        assert_int_equal(send(fd, stream + i, 1, MSG_NOSIGNAL), 1);
+    uint8_t answer[8 + 2 * 21];
+    assert_int_equal(recv(fd, answer, sizeof answer, MSG_WAITALL), sizeof answer);
+    assert_memory_equal(answer, "\0SP\0\0\x31\0\0", 8);
+    assert_memory_equal(answer + 8, stream + 8,
+                        sizeof answer - 8); /* PINGs come back as they are */
+    (void)close(fd);
+}
+
+/* A peer that asks for much and reads nothing is hung up on once 64 MiB wait for it. */
+static void test_reader_that_does_not_read(void **state)
+{
+    struct under_test *test = *state;
+    struct fixture_query query;
+    fixture_query_init(&query, ACTION_BIG, "");
+    query.range.limit = RPC_MESSAGE_BYTES_MAX - 64;
+    Lotcast__V1__PacketHeader header = LOTCAST__V1__PACKET_HEADER__INIT;
+    header.type = LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_REQUEST;
+    header.method = (char *)FIXTURE_QUERY;
+    struct wire_size size;
+    size_t bytes = lotcast__v1__query_request__get_packed_size(&query.request);
+    assert_int_equal(wire_measure(&header, bytes, &size, NULL), RPC_OK);
+    uint8_t packet[256];
+    (void)lotcast__v1__query_request__pack(&query.request,
+                                           wire_write_header(&header, &size, packet));
+    int fd = raw_connection(test->path);
+    assert_int_equal(send(fd, greeting, 8, MSG_NOSIGNAL), 8);
+    for (uint32_t i = 0; i < 10; i++)
+        send_raw(fd, 0x80000000 + i, packet, size.packet_bytes);
+    struct pollfd hung_up = {.fd = fd, .events = POLLRDHUP};
+    assert_int_equal(poll(&hung_up, 1, RECEIVE_MS), 1);
+    (void)close(fd);
+    struct rpc_channel *channel = fixture_channel(&test->fixture, test->url);
+    assert_int_equal(fixture_call(channel, &test->context, ACTION_ECHO, "", NULL, NULL), RPC_OK);
+    rpc_channel_close(channel);
+}
+
+/* Peers that never come back for their answers. */
+static void test_peers_that_leave(void **state)
+{
+    struct under_test *test = *state;
+    struct fixture_query query;
+    fixture_query_init(&query, ACTION_WAIT, "x");
+    Lotcast__V1__PacketHeader header = LOTCAST__V1__PACKET_HEADER__INIT;
+    header.type = LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_REQUEST;
+    header.method = (char *)FIXTURE_QUERY;
+    struct wire_size size;
+    size_t bytes = lotcast__v1__query_request__get_packed_size(&query.request);
+    assert_int_equal(wire_measure(&header, bytes, &size, NULL), RPC_OK);
+    uint8_t packet[256];
+    (void)lotcast__v1__query_request__pack(&query.request,
+                                           wire_write_header(&header, &size, packet));
+    for (uint32_t i = 0; i < 20; i++) {
+        int fd = raw_connection(test->path);
+        assert_int_equal(send(fd, greeting, 8, MSG_NOSIGNAL), 8);
+        send_raw(fd, 0x80000000 + i, packet,
+                 size.packet_bytes - i % 2 * 5); /* some in the middle */
+        (void)close(fd);
+    }
+    fixture_await_waiting(&test->fixture, 2); /* both workers */
+    fixture_gate(&test->fixture, true);
+    struct rpc_channel *channel = fixture_channel(&test->fixture, test->url);
+    assert_int_equal(fixture_call(channel, &test->context, ACTION_ECHO, "", NULL, NULL), RPC_OK);
+    rpc_channel_close(channel);
+}
+
+/* In a child: becomes another user, connects, and looks whether it is greeted. */
+static bool nobody_is_taken(unsigned port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    uint8_t byte;
+    if (setuid(65534) != 0)
+        return true;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        return true;
+    (void)send(fd, greeting, 8, MSG_NOSIGNAL);
+    return recv(fd, &byte, 1, 0) == 1;
+}
+
+/* Another user of the machine is hung up on. */
+static void test_foreign_uid_over_tcp(void **state)
+{
+    struct under_test *test = *state;
+    if (geteuid() != 0) {
+        skip(); /* nobody else can be played */
+    }
+    unsigned port = free_port();
+    char url[64];
+    (void)snprintf(url, sizeof url, "req+tcp://127.0.0.1:%u", port);
+    fixture_listen(&test->fixture, url);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(nobody_is_taken(port) ? 1 : 0);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+/* Our client against NNG's own REP socket, which answers by hand. */
+static void test_plain_rep_server(void **state)
+{
+    struct under_test *test = *state;
+    char url[128];
+    (void)snprintf(url, sizeof url, "req+ipc://%s/rep", test->directory);
+    nng_socket socket;
+    assert_int_equal(nng_rep0_open(&socket), 0);
+    assert_int_equal(nng_socket_set_ms(socket, NNG_OPT_RECVTIMEO, RECEIVE_MS), 0);
+    assert_int_equal(nng_listen(socket, url + 4, NULL, 0), 0);
+    struct rpc_channel *channel = fixture_channel(NULL, url);
+    static const struct {
+        const char *answer;
+        size_t len;
+        enum rpc_code code;
+    } rows[] = {
+        {"\x02\0\0\0\x08\x02", 6, RPC_OK},
+        {"\x06\0\0\0\x08\x02\x32\x02\x08\x05", 10, RPC_NOT_FOUND},
+        {"\x06\0\0\0\x08\x02\x32\x02\x08\x63", 10, RPC_UNKNOWN}, /* code 99 */
+        {"\x02\0\0\0\x08\x02\x0a\x7f", 8, RPC_INTERNAL},         /* a bad payload */
+        {"\x02\0\0\0\x08\x01", 6, RPC_UNAVAILABLE},              /* a REQUEST */
+        {"garbage", 7, RPC_UNAVAILABLE},
+        {"", 0, RPC_UNAVAILABLE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fixture_async call;
+        fixture_async_start(&call, channel, &test->context, ACTION_ECHO, true);
+        uint8_t *request;
+        size_t len;
+        assert_int_equal(nng_recv(socket, &request, &len, NNG_FLAG_ALLOC), 0);
+        struct arena arena;
+        arena_init(&arena, 65536);
+        Lotcast__V1__PacketHeader *header;
+        struct span payload;
+        assert_int_equal(wire_read(span_of(request, len), &arena, &header, &payload, NULL), RPC_OK);
+        assert_string_equal(header->method, FIXTURE_QUERY);
+        /* The call id, which the answer echoes, goes where the header ends. */
+        uint8_t answer[32];
+        memcpy(answer, rows[i].answer, rows[i].len);
+        size_t answer_len = rows[i].len;
+        if (answer_len > 6 || (answer_len == 6 && answer[5] == 2)) {
+            if (answer[0] <= 6) {
+                size_t end = 4u + answer[0];
+                memmove(answer + end + 2, answer + end, answer_len - end);
+                answer[end] = 0x10;
+                answer[end + 1] = (uint8_t)header->call_id;
+                answer[0] = (uint8_t)(answer[0] + 2);
+                answer_len += 2;
+            }
+        }
+        arena_fini(&arena);
+        nng_free(request, len);
+        assert_int_equal(nng_send(socket, answer, answer_len, 0), 0);
+        enum rpc_code code = fixture_async_wait(&call);
+        if (code == RPC_OK)
+            code = call.payload_bytes == 0 ? RPC_OK : RPC_INTERNAL;
+        assert_int_equal(code, rows[i].code);
+    }
+    rpc_channel_close(channel);
+    (void)nng_close(socket);
+}
+
 /* --- health and draining --- */
 
 static enum rpc_code check_health(struct under_test *test, struct rpc_channel *channel,
@@ -653,6 +863,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_oversize_packet_is_cut_off, set_up_running, tear_down),
         cmocka_unit_test_setup_teardown(test_huge_claims, set_up_running, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_protocol, set_up_running, tear_down),
+        cmocka_unit_test_setup_teardown(test_protocol_without_a_library, set_up_running, tear_down),
+        cmocka_unit_test_setup_teardown(test_slow_writer, set_up_running, tear_down),
+        cmocka_unit_test_setup_teardown(test_reader_that_does_not_read, set_up_running, tear_down),
+        cmocka_unit_test_setup_teardown(test_peers_that_leave, set_up_running, tear_down),
+        cmocka_unit_test_setup_teardown(test_foreign_uid_over_tcp, set_up_running, tear_down),
+        cmocka_unit_test_setup_teardown(test_plain_rep_server, set_up_running, tear_down),
         cmocka_unit_test_setup_teardown(test_health, set_up_running, tear_down),
         cmocka_unit_test_setup_teardown(test_drain, set_up_running, tear_down),
         cmocka_unit_test_setup_teardown(test_destroy_answers_everything, set_up_running, tear_down),
