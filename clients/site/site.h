@@ -50,27 +50,28 @@ struct site_scan {
     size_t item_count;
     int64_t pages_fetched;
     /*
-     * Everything that the site lists has been read: a missing item is gone. False when the scan was stopped
-     * (deadline, cancellation, progress, items_max, SITE_PAGES_MAX, a full arena), when a sitemap was
-     * broken or cut at its cap, or when a page could not be had after three attempts: a network failure, 429 or 5xx
-     * of any page, another refusal of one that a sitemap or a list names. 404 and 410 are answers. What
-     * is left out by rule does not matter here: robots.txt, other sites, refused addresses, more than five
-     * redirects, lists and links that go on without bringing anything new.
+     * Everything that the site lists has been read: a missing item is gone. False when the scan was
+     * stopped (deadline, cancellation, progress, items_max, SITE_PAGES_MAX, a full arena), when a
+     * sitemap was broken or cut at its cap, or when a page could not be had after three attempts: a
+     * network failure, 429 or 5xx of any page, another refusal of one that a sitemap or a list
+     * names. 404 and 410 are answers. What is left out by rule does not matter here: robots.txt,
+     * other sites, refused addresses, more than five redirects, lists and links that go on without
+     * bringing anything new.
      */
     bool complete;
 };
 
 /*
- * Reads the site until it is done, a cap is reached or the context stops. Pages of the start page's host are
- * read, with and without "www.", and of the one that it redirects to. Items are merged by identity ("vin:…", else "sku:…" from SKU
- * or product id, else "url:…" with the canonical URL), field by field: a page about the item before a list that
- * it is in, then JSON-LD over microdata over OpenGraph. A robots.txt that forbids everything, or
- * answers with 5xx, makes an empty site. With nothing to show:
- *   INVALID_URL (field "url")  not a URL that a scan takes, or its address or its redirect's is
- * refused WEBSITE_UNREACHABLE        no DNS answer, no connection, no usable answer for the start
- * page RPC_DEADLINE_EXCEEDED / RPC_CANCELLED   stopped with nothing found yet (plain codes)
- *   RPC_RESOURCE_EXHAUSTED     the arena is full
- * A scan that ends with no item is RPC_OK with item_count 0.
+ * Reads the site until it is done, a cap is reached or the context stops. Pages of the start page's
+ * host are read, with and without "www.", and of the one that it redirects to. Items are merged by
+ * identity ("vin:…", else "sku:…" from SKU or product id, else "url:…" with the canonical URL),
+ * field by field: a page about the item before a list that it is in, then JSON-LD over microdata
+ * over OpenGraph. A robots.txt that forbids everything, or answers with 5xx, makes an empty site.
+ * With nothing to show: INVALID_URL (field "url")  not a URL that a scan takes, or its address or
+ * its redirect's is refused WEBSITE_UNREACHABLE        no DNS answer, no connection, no usable
+ * answer for the start page RPC_DEADLINE_EXCEEDED / RPC_CANCELLED   stopped with nothing found yet
+ * (plain codes) RPC_RESOURCE_EXHAUSTED     the arena is full A scan that ends with no item is
+ * RPC_OK with item_count 0.
  */
 enum rpc_code site_scan_run(const struct site_scan_options *options, struct rpc_context *context,
                             struct site_scan *ret_scan, struct rpc_status *status)

@@ -60,98 +60,95 @@ static void check_rows(const struct row *rows, size_t count)
     arena_fini(&arena);
 }
 
+static const struct row jsonld_rows[] = {
+    {LD "{\"@type\":\"Product\",\"name\":\"A\",\"sku\":\"1\",\"offers\":{\"price\":\"5\","
+        "\"priceCurrency\":\"USD\"}}" END,
+     "A|500 USD|-1|-|1|/dir/page!;"},
+    {LD "{\"@type\":\"http://schema.org/Product\",\"name\":\"A\"}" END,
+     "A|-1 -|-1|-|-|/dir/page!;"},
+    {LD "{\"@type\":\"schema:Product\",\"schema:name\":\"A\"}" END, "A|-1 -|-1|-|-|/dir/page!;"},
+    {LD "{\"@type\":[\"Thing\",\"Vehicle\"],\"name\":\"A\"}" END, "A|-1 -|-1|-|-|/dir/page!;"},
+    {LD "[{\"@type\":\"Product\",\"name\":\"A\",\"url\":\"/a\"},{\"@type\":\"Car\",\"name\":\"B\","
+        "\"url\":\"b?x#y\"}]" END,
+     "A|-1 -|-1|-|-|/a;B|-1 -|-1|-|-|/dir/b?x;"},
+    {LD "{\"@graph\":[{\"@type\":\"Organization\",\"name\":\"O\"},{\"@type\":\"Product\","
+        "\"name\":\"A\","
+        "\"offers\":{\"@id\":\"#o\"}},{\"@id\":\"#o\",\"@type\":\"Offer\",\"price\":7,"
+        "\"priceCurrency\":\"EUR\"}]}" END,
+     "A|700 EUR|-1|-|-|/dir/page!;"},
+    {LD "{\"@type\":\"WebPage\",\"mainEntity\":{\"@type\":\"Product\",\"name\":\"A\"}}" END,
+     "A|-1 -|-1|-|-|/dir/page!;"},
+    {LD "{\"@type\":\"Offer\",\"price\":\"9\",\"priceCurrency\":\"USD\",\"itemOffered\":{\"@"
+        "type\":"
+        "\"Car\",\"name\":\"A\"}}" END,
+     "A|900 USD|-1|-|-|/dir/page!;"},
+    {LD "{\"@type\":\"AutoDealer\",\"makesOffer\":[{\"@type\":\"Offer\",\"price\":\"9\","
+        "\"priceCurrency\":\"USD\",\"itemOffered\":{\"@type\":\"Car\",\"name\":\"A\",\"url\":"
+        "\"/a\"}}]}" END,
+     "A|900 USD|-1|-|-|/a;"},
+    {LD "{\"@type\":\"ItemList\",\"itemListElement\":[{\"@type\":\"ListItem\",\"position\":1,"
+        "\"item\":{"
+        "\"@type\":\"Product\",\"name\":\"A\",\"url\":\"/"
+        "a\"}},{\"@type\":\"Product\",\"name\":\"B\","
+        "\"url\":\"/b\"},{\"@type\":\"ListItem\",\"url\":\"/c\"},\"/d\"]}" END,
+     "A|-1 -|-1|-|-|/a;B|-1 -|-1|-|-|/b;"},
+    {LD "{\"@type\":\"BreadcrumbList\",\"itemListElement\":[{\"@type\":\"ListItem\",\"item\":{"
+        "\"@type\":"
+        "\"Product\",\"name\":\"A\"}}]}" END,
+     ""},
+    {LD "{\"@type\":\"Product\",\"name\":\"A\",\"isRelatedTo\":{\"@type\":\"Product\",\"name\":"
+        "\"B\"}}" END,
+     "A|-1 -|-1|-|-|/dir/page!;"},
+    {LD "{\"@type\":\"ProductGroup\",\"name\":\"G\",\"hasVariant\":[{\"@type\":\"Product\","
+        "\"sku\":\"1\","
+        "\"offers\":{\"price\":1,\"priceCurrency\":\"USD\"}},{\"@type\":\"Product\",\"name\":"
+        "\"V\","
+        "\"sku\":\"2\"}]}" END,
+     "G|100 USD|-1|-|1|/dir/page;V|-1 -|-1|-|2|/dir/page;"},
+    /* Offers. */
+    {LD "{\"@type\":\"Product\",\"name\":\"A\",\"offers\":{\"@type\":\"AggregateOffer\","
+        "\"lowPrice\":"
+        "\"19.99\",\"highPrice\":\"29\",\"priceCurrency\":\"USD\"}}" END,
+     "A|1999 USD|-1|-|-|/dir/page!;"},
+    {LD "{\"@type\":\"Product\",\"name\":\"A\",\"offers\":{\"@type\":\"AggregateOffer\","
+        "\"offers\":[{"
+        "\"price\":3,\"priceCurrency\":\"USD\"},{\"price\":2,\"priceCurrency\":\"USD\"}]}}" END,
+     "A|200 USD|-1|-|-|/dir/page!;"},
+    {LD "{\"@type\":\"Product\",\"name\":\"A\",\"offers\":[{\"price\":3,\"priceCurrency\":\"USD\","
+        "\"availability\":\"OutOfStock\"},{\"price\":5,\"priceCurrency\":\"USD\",\"availability\":"
+        "\"InStock\"},{\"price\":4,\"priceCurrency\":\"USD\",\"availability\":\"InStock\"}]}" END,
+     "A|400 USD|1|-|-|/dir/page!;"},
+    {LD "{\"@type\":\"Product\",\"name\":\"A\",\"offers\":{\"priceSpecification\":[{\"priceType\":"
+        "\"https://schema.org/ListPrice\",\"price\":9,\"priceCurrency\":\"USD\"},{\"price\":8,"
+        "\"priceCurrency\":\"USD\"}]}}" END,
+     "A|800 USD|-1|-|-|/dir/page!;"},
+    {LD "{\"@type\":\"Product\",\"name\":\"A\",\"offers\":{\"price\":\"call\",\"availability\":"
+        "\"http://schema.org/Discontinued\"}}" END,
+     "A|-1 -|0|-|-|/dir/page!;"},
+    {LD "{\"@type\":\"Product\",\"name\":\"A\",\"offers\":{\"price\":0,\"inventoryLevel\":{"
+        "\"value\":0}}}" END,
+     "A|-1 -|0|-|-|/dir/page!;"},
+    /* Numbers of its own. */
+    {LD "{\"@type\":\"Car\",\"name\":\"A\",\"vehicleIdentificationNumber\":\" "
+        "1hgcm82633a004352 \","
+        "\"sku\":\"N/A\",\"productID\":\"77\"}" END,
+     "A|-1 -|-1|1HGCM82633A004352|77|/dir/page!;"},
+    {LD "{\"@type\":\"Car\",\"name\":\"A\",\"vehicleIdentificationNumber\":\"<script>\","
+        "\"sku\":0}" END,
+     "A|-1 -|-1|-|-|/dir/page!;"},
+    {LD "{\"@type\":\"Car\",\"identifier\":{\"@type\":\"PropertyValue\",\"value\":\"S1\"}}" END,
+     "-|-1 -|-1|-|S1|/dir/page!;"},
+    /* Nothing to show. */
+    {LD "{\"@type\":\"Product\"}" END, ""},
+    {LD "{\"@type\":\"Article\",\"name\":\"A\"}" END, ""},
+    {LD "{\"name\":\"A\"}" END, ""},
+    {LD "null" END LD "7" END LD "\"x\"" END LD "[]" END LD "{}" END, ""},
+};
+
 static void reads_jsonld(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
-        {LD "{\"@type\":\"Product\",\"name\":\"A\",\"sku\":\"1\",\"offers\":{\"price\":\"5\","
-            "\"priceCurrency\":\"USD\"}}" END,
-         "A|500 USD|-1|-|1|/dir/page!;"},
-        {LD "{\"@type\":\"http://schema.org/Product\",\"name\":\"A\"}" END,
-         "A|-1 -|-1|-|-|/dir/page!;"},
-        {LD "{\"@type\":\"schema:Product\",\"schema:name\":\"A\"}" END,
-         "A|-1 -|-1|-|-|/dir/page!;"},
-        {LD "{\"@type\":[\"Thing\",\"Vehicle\"],\"name\":\"A\"}" END, "A|-1 -|-1|-|-|/dir/page!;"},
-        {LD
-         "[{\"@type\":\"Product\",\"name\":\"A\",\"url\":\"/a\"},{\"@type\":\"Car\",\"name\":\"B\","
-         "\"url\":\"b?x#y\"}]" END,
-         "A|-1 -|-1|-|-|/a;B|-1 -|-1|-|-|/dir/b?x;"},
-        {LD "{\"@graph\":[{\"@type\":\"Organization\",\"name\":\"O\"},{\"@type\":\"Product\","
-            "\"name\":\"A\","
-            "\"offers\":{\"@id\":\"#o\"}},{\"@id\":\"#o\",\"@type\":\"Offer\",\"price\":7,"
-            "\"priceCurrency\":\"EUR\"}]}" END,
-         "A|700 EUR|-1|-|-|/dir/page!;"},
-        {LD "{\"@type\":\"WebPage\",\"mainEntity\":{\"@type\":\"Product\",\"name\":\"A\"}}" END,
-         "A|-1 -|-1|-|-|/dir/page!;"},
-        {LD "{\"@type\":\"Offer\",\"price\":\"9\",\"priceCurrency\":\"USD\",\"itemOffered\":{\"@"
-            "type\":"
-            "\"Car\",\"name\":\"A\"}}" END,
-         "A|900 USD|-1|-|-|/dir/page!;"},
-        {LD "{\"@type\":\"AutoDealer\",\"makesOffer\":[{\"@type\":\"Offer\",\"price\":\"9\","
-            "\"priceCurrency\":\"USD\",\"itemOffered\":{\"@type\":\"Car\",\"name\":\"A\",\"url\":"
-            "\"/a\"}}]}" END,
-         "A|900 USD|-1|-|-|/a;"},
-        {LD "{\"@type\":\"ItemList\",\"itemListElement\":[{\"@type\":\"ListItem\",\"position\":1,"
-            "\"item\":{"
-            "\"@type\":\"Product\",\"name\":\"A\",\"url\":\"/"
-            "a\"}},{\"@type\":\"Product\",\"name\":\"B\","
-            "\"url\":\"/b\"},{\"@type\":\"ListItem\",\"url\":\"/c\"},\"/d\"]}" END,
-         "A|-1 -|-1|-|-|/a;B|-1 -|-1|-|-|/b;"},
-        {LD "{\"@type\":\"BreadcrumbList\",\"itemListElement\":[{\"@type\":\"ListItem\",\"item\":{"
-            "\"@type\":"
-            "\"Product\",\"name\":\"A\"}}]}" END,
-         ""},
-        {LD "{\"@type\":\"Product\",\"name\":\"A\",\"isRelatedTo\":{\"@type\":\"Product\",\"name\":"
-            "\"B\"}}" END,
-         "A|-1 -|-1|-|-|/dir/page!;"},
-        {LD "{\"@type\":\"ProductGroup\",\"name\":\"G\",\"hasVariant\":[{\"@type\":\"Product\","
-            "\"sku\":\"1\","
-            "\"offers\":{\"price\":1,\"priceCurrency\":\"USD\"}},{\"@type\":\"Product\",\"name\":"
-            "\"V\","
-            "\"sku\":\"2\"}]}" END,
-         "G|100 USD|-1|-|1|/dir/page;V|-1 -|-1|-|2|/dir/page;"},
-        /* Offers. */
-        {LD "{\"@type\":\"Product\",\"name\":\"A\",\"offers\":{\"@type\":\"AggregateOffer\","
-            "\"lowPrice\":"
-            "\"19.99\",\"highPrice\":\"29\",\"priceCurrency\":\"USD\"}}" END,
-         "A|1999 USD|-1|-|-|/dir/page!;"},
-        {LD "{\"@type\":\"Product\",\"name\":\"A\",\"offers\":{\"@type\":\"AggregateOffer\","
-            "\"offers\":[{"
-            "\"price\":3,\"priceCurrency\":\"USD\"},{\"price\":2,\"priceCurrency\":\"USD\"}]}}" END,
-         "A|200 USD|-1|-|-|/dir/page!;"},
-        {LD
-         "{\"@type\":\"Product\",\"name\":\"A\",\"offers\":[{\"price\":3,\"priceCurrency\":\"USD\","
-         "\"availability\":\"OutOfStock\"},{\"price\":5,\"priceCurrency\":\"USD\",\"availability\":"
-         "\"InStock\"},{\"price\":4,\"priceCurrency\":\"USD\",\"availability\":\"InStock\"}]}" END,
-         "A|400 USD|1|-|-|/dir/page!;"},
-        {LD
-         "{\"@type\":\"Product\",\"name\":\"A\",\"offers\":{\"priceSpecification\":[{\"priceType\":"
-         "\"https://schema.org/ListPrice\",\"price\":9,\"priceCurrency\":\"USD\"},{\"price\":8,"
-         "\"priceCurrency\":\"USD\"}]}}" END,
-         "A|800 USD|-1|-|-|/dir/page!;"},
-        {LD "{\"@type\":\"Product\",\"name\":\"A\",\"offers\":{\"price\":\"call\",\"availability\":"
-            "\"http://schema.org/Discontinued\"}}" END,
-         "A|-1 -|0|-|-|/dir/page!;"},
-        {LD "{\"@type\":\"Product\",\"name\":\"A\",\"offers\":{\"price\":0,\"inventoryLevel\":{"
-            "\"value\":0}}}" END,
-         "A|-1 -|0|-|-|/dir/page!;"},
-        /* Numbers of its own. */
-        {LD "{\"@type\":\"Car\",\"name\":\"A\",\"vehicleIdentificationNumber\":\" "
-            "1hgcm82633a004352 \","
-            "\"sku\":\"N/A\",\"productID\":\"77\"}" END,
-         "A|-1 -|-1|1HGCM82633A004352|77|/dir/page!;"},
-        {LD "{\"@type\":\"Car\",\"name\":\"A\",\"vehicleIdentificationNumber\":\"<script>\","
-            "\"sku\":0}" END,
-         "A|-1 -|-1|-|-|/dir/page!;"},
-        {LD "{\"@type\":\"Car\",\"identifier\":{\"@type\":\"PropertyValue\",\"value\":\"S1\"}}" END,
-         "-|-1 -|-1|-|S1|/dir/page!;"},
-        /* Nothing to show. */
-        {LD "{\"@type\":\"Product\"}" END, ""},
-        {LD "{\"@type\":\"Article\",\"name\":\"A\"}" END, ""},
-        {LD "{\"name\":\"A\"}" END, ""},
-        {LD "null" END LD "7" END LD "\"x\"" END LD "[]" END LD "{}" END, ""},
-    };
-    check_rows(rows, sizeof rows / sizeof rows[0]);
+    check_rows(jsonld_rows, sizeof jsonld_rows / sizeof jsonld_rows[0]);
 }
 
 static void reads_jsonld_in_the_wild(void **state)

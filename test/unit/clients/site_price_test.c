@@ -9,81 +9,82 @@
 
 #include "clients/site/internal.h"
 
+static const struct {
+    const char *text, *declared;
+    bool is_number;
+    int64_t minor;
+    const char *currency;
+} price_rows[] = {
+    {"28,000.00", "USD", false, 2800000, "USD"},
+    {"28.000,00 \xe2\x82\xac", NULL, false, 2800000, "EUR"},
+    {"USD 28000", NULL, false, 2800000, "USD"},
+    {"28000 USD", NULL, false, 2800000, "USD"},
+    {"$28,000", NULL, false, 2800000, "USD"},
+    {"28000", "usd", true, 2800000, "USD"},
+    {"28 000", "SEK", false, 2800000, "SEK"},
+    {"28\xc2\xa0"
+     "000,50 kr",
+     "SEK", false, 2800050, "SEK"},
+    {"28\xe2\x80\xaf"
+     "000 \xe2\x82\xac",
+     NULL, false, 2800000, "EUR"},
+    {"CHF 28'000.00", NULL, false, 2800000, "CHF"},
+    {"28\xe2\x80\x99"
+     "000.\xe2\x80\x93 CHF",
+     NULL, false, 2800000, "CHF"},
+    {"1.234.567,89", "EUR", false, 123456789, "EUR"},
+    {"1,234,567", "USD", false, 123456700, "USD"},
+    {"\xe2\x82\xb9"
+     "12,34,567.50",
+     NULL, false, 123456750, "INR"},
+    {"\xc2\xa5"
+     "2,800,000",
+     NULL, false, 280000000, "JPY"},
+    {"2800000", "JPY", false, 280000000, "JPY"},
+    {"19.99", "USD", false, 1999, "USD"},
+    {"19,99", "EUR", false, 1999, "EUR"},
+    {"19.9", "USD", false, 1990, "USD"},
+    {"0.99", "USD", false, 99, "USD"},
+    {"0,5", "EUR", false, 50, "EUR"},
+    {"28.000", "EUR", false, 2800000, "EUR"},
+    {"28.000", "EUR", true, 2800, "EUR"}, /* a JSON number's point is one */
+    {"28000.0000", "USD", false, 2800000, "USD"},
+    {"28000.000", "USD", false, 2800000, "USD"},
+    {"1.234", "KWD", false, 123, "KWD"},
+    {"19.995", "USD", true, 2000, "USD"}, /* half up */
+    {"19.994", "USD", true, 1999, "USD"},
+    {"2.8e4", "USD", true, 2800000, "USD"},
+    {"280E-1", "USD", true, 2800, "USD"},
+    {"28,000,-", "EUR", false, 2800000, "EUR"},
+    {"28.000,- EUR", NULL, false, 2800000, "EUR"},
+    {"28000 EUR incl. VAT", NULL, false, 2800000, "EUR"},
+    {"Price: $5", NULL, false, 500, "USD"},
+    {"US$ 5", NULL, false, 500, "USD"},
+    {"CA$5", NULL, false, 500, "CAD"},
+    {"A$5", NULL, false, 500, "AUD"},
+    {"R$ 1.500,00", NULL, false, 150000, "BRL"},
+    {"5 z\xc5\x82", NULL, false, 500, "PLN"},
+    {"$5", "CAD", false, 500, "CAD"}, /* what is declared wins */
+    {"5", "\xe2\x82\xac", false, 500, "EUR"},
+    {"5", NULL, false, 500, ""},
+    {"5", "XXQ", false, 500, ""},
+    {"5", "dollars", false, 500, ""},
+    {"$5", "nonsense", false, 500, "USD"},
+    {"5 kr", NULL, false, 500, ""}, /* whose? */
+    {"999999999999", "USD", false, 99999999999900, "USD"},
+};
+
 static void reads_prices_as_shops_write_them(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text, *declared;
-        bool is_number;
-        int64_t minor;
-        const char *currency;
-    } rows[] = {
-        {"28,000.00", "USD", false, 2800000, "USD"},
-        {"28.000,00 \xe2\x82\xac", NULL, false, 2800000, "EUR"},
-        {"USD 28000", NULL, false, 2800000, "USD"},
-        {"28000 USD", NULL, false, 2800000, "USD"},
-        {"$28,000", NULL, false, 2800000, "USD"},
-        {"28000", "usd", true, 2800000, "USD"},
-        {"28 000", "SEK", false, 2800000, "SEK"},
-        {"28\xc2\xa0"
-         "000,50 kr",
-         "SEK", false, 2800050, "SEK"},
-        {"28\xe2\x80\xaf"
-         "000 \xe2\x82\xac",
-         NULL, false, 2800000, "EUR"},
-        {"CHF 28'000.00", NULL, false, 2800000, "CHF"},
-        {"28\xe2\x80\x99"
-         "000.\xe2\x80\x93 CHF",
-         NULL, false, 2800000, "CHF"},
-        {"1.234.567,89", "EUR", false, 123456789, "EUR"},
-        {"1,234,567", "USD", false, 123456700, "USD"},
-        {"\xe2\x82\xb9"
-         "12,34,567.50",
-         NULL, false, 123456750, "INR"},
-        {"\xc2\xa5"
-         "2,800,000",
-         NULL, false, 280000000, "JPY"},
-        {"2800000", "JPY", false, 280000000, "JPY"},
-        {"19.99", "USD", false, 1999, "USD"},
-        {"19,99", "EUR", false, 1999, "EUR"},
-        {"19.9", "USD", false, 1990, "USD"},
-        {"0.99", "USD", false, 99, "USD"},
-        {"0,5", "EUR", false, 50, "EUR"},
-        {"28.000", "EUR", false, 2800000, "EUR"},
-        {"28.000", "EUR", true, 2800, "EUR"}, /* a JSON number's point is one */
-        {"28000.0000", "USD", false, 2800000, "USD"},
-        {"28000.000", "USD", false, 2800000, "USD"},
-        {"1.234", "KWD", false, 123, "KWD"},
-        {"19.995", "USD", true, 2000, "USD"}, /* half up */
-        {"19.994", "USD", true, 1999, "USD"},
-        {"2.8e4", "USD", true, 2800000, "USD"},
-        {"280E-1", "USD", true, 2800, "USD"},
-        {"28,000,-", "EUR", false, 2800000, "EUR"},
-        {"28.000,- EUR", NULL, false, 2800000, "EUR"},
-        {"28000 EUR incl. VAT", NULL, false, 2800000, "EUR"},
-        {"Price: $5", NULL, false, 500, "USD"},
-        {"US$ 5", NULL, false, 500, "USD"},
-        {"CA$5", NULL, false, 500, "CAD"},
-        {"A$5", NULL, false, 500, "AUD"},
-        {"R$ 1.500,00", NULL, false, 150000, "BRL"},
-        {"5 z\xc5\x82", NULL, false, 500, "PLN"},
-        {"$5", "CAD", false, 500, "CAD"}, /* what is declared wins */
-        {"5", "\xe2\x82\xac", false, 500, "EUR"},
-        {"5", NULL, false, 500, ""},
-        {"5", "XXQ", false, 500, ""},
-        {"5", "dollars", false, 500, ""},
-        {"$5", "nonsense", false, 500, "USD"},
-        {"5 kr", NULL, false, 500, ""}, /* whose? */
-        {"999999999999", "USD", false, 99999999999900, "USD"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof price_rows / sizeof price_rows[0]; i++) {
         int64_t minor = -7;
         char currency[4] = "zzz";
-        if (!site__price_parse(span_of_string(rows[i].text), rows[i].is_number, rows[i].declared,
-                               &minor, currency))
-            fail_msg("%s was refused", rows[i].text);
-        if (minor != rows[i].minor || strcmp(currency, rows[i].currency) != 0)
-            fail_msg("%s was read as %" PRId64 " %s", rows[i].text, minor, currency);
+        if (!site__price_parse(span_of_string(price_rows[i].text), price_rows[i].is_number,
+                               price_rows[i].declared, &minor, currency))
+            fail_msg("%s was refused", price_rows[i].text);
+        if (minor != price_rows[i].minor || strcmp(currency, price_rows[i].currency) != 0)
+            fail_msg("%s was read as %" PRId64 " %s", price_rows[i].text, minor, currency);
     }
 }
 

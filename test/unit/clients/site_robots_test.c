@@ -25,86 +25,87 @@ static bool allowed(const char *robots_text, const char *path)
     return result;
 }
 
+static const struct {
+    const char *robots, *path;
+    bool want;
+} decision_rows[] = {
+    {"", "/", true},
+    {"User-agent: *\nDisallow: /\n", "/", false},
+    {"User-agent: *\nDisallow: /\n", "/robots.txt", true},
+    {"User-agent: *\nDisallow:\n", "/x", true},
+    {"User-agent: *\nDisallow: /a\n", "/a", false},
+    {"User-agent: *\nDisallow: /a\n", "/abc/d", false},
+    {"User-agent: *\nDisallow: /a\n", "/b", true},
+    {"User-agent: *\nDisallow: /a\n", "/A", true},
+    {"User-agent: *\nDisallow: /a/\n", "/a", true},
+    {"User-agent: *\nDisallow: a\n", "/a", true}, /* no path */
+    /* The longest wins, Allow on a tie, whatever the order. */
+    {"User-agent: *\nDisallow: /a\nAllow: /a/b\n", "/a/b/c", true},
+    {"User-agent: *\nAllow: /a/b\nDisallow: /a\n", "/a/c", false},
+    {"User-agent: *\nDisallow: /a\nAllow: /a\n", "/a", true},
+    {"User-agent: *\nAllow: /a\nDisallow: /a\n", "/a", true},
+    {"User-agent: *\nAllow: /\nDisallow: /$\n", "/", false},
+    {"User-agent: *\nAllow: /$\nDisallow: /\n", "/", true},
+    {"User-agent: *\nAllow: /$\nDisallow: /\n", "/x", false},
+    /* Stars and the end. */
+    {"User-agent: *\nDisallow: /*.php\n", "/a/b.php?x", false},
+    {"User-agent: *\nDisallow: /*.php$\n", "/a/b.php", false},
+    {"User-agent: *\nDisallow: /*.php$\n", "/a/b.php?x", true},
+    {"User-agent: *\nDisallow: /*.php$\n", "/a.php/b.php", false},
+    {"User-agent: *\nDisallow: /a*/b\n", "/a/b", false},
+    {"User-agent: *\nDisallow: /a*/b\n", "/axx/b/c", false},
+    {"User-agent: *\nDisallow: /a*/b\n", "/ab", true},
+    {"User-agent: *\nDisallow: *\n", "/x", false},
+    {"User-agent: *\nDisallow: /*a*b*c*\n", "/xaxbxc", false},
+    {"User-agent: *\nDisallow: /*a*b*c*\n", "/xaxcxb", true},
+    {"User-agent: *\nDisallow: /x$y\n", "/x$y", false},
+    {"User-agent: *\nDisallow: /aab$\n", "/aab", false},
+    {"User-agent: *\nDisallow: /aab$\n", "/aabaab", true},
+    {"User-agent: *\nDisallow: /*?\n", "/a?b", false},
+    {"User-agent: *\nDisallow: /*?\n", "/a", true},
+    {"User-agent: *\nDisallow: /?id=\n", "/?id=3", false},
+    /* Spellings of one path. */
+    {"User-agent: *\nDisallow: /%7Ejoe\n", "/~joe", false},
+    {"User-agent: *\nDisallow: /~joe\n", "/%7ejoe", false},
+    {"User-agent: *\nDisallow: /a%2fb\n", "/a/b", true},
+    {"User-agent: *\nDisallow: /a%2fb\n", "/a%2Fb", false},
+    {"User-agent: *\nDisallow: /\xc3\xa9\n", "/%C3%A9", false},
+    /* Groups. */
+    {"User-agent: lotcastbot\nDisallow: /a\n\nUser-agent: *\nDisallow: /b\n", "/a", false},
+    {"User-agent: lotcastbot\nDisallow: /a\n\nUser-agent: *\nDisallow: /b\n", "/b", true},
+    {"User-agent: *\nDisallow: /b\n\nUser-agent: LotcastBot/1.0\nDisallow: /a\n", "/b", true},
+    {"User-agent: *\nDisallow: /b\n\nUser-agent: LotcastBot/1.0\nDisallow: /a\n", "/a", false},
+    {"User-agent: lotcastbot\nDisallow: /a\nUser-agent: x\nDisallow: /c\nUser-agent: "
+     "LOTCASTBOT\nDisallow: /b\n",
+     "/b", false},
+    {"User-agent: lotcastbot\nDisallow: /a\nUser-agent: x\nDisallow: /c\nUser-agent: "
+     "LOTCASTBOT\nDisallow: /b\n",
+     "/c", true},
+    {"User-agent: other\nUser-agent: lotcastbot\nDisallow: /\n", "/x", false},
+    {"User-agent: lotcastbot\nUser-agent: other\nDisallow: /\n", "/x", false},
+    {"User-agent: lotcastbot\nDisallow:\nUser-agent: *\nDisallow: /\n", "/x", true},
+    {"User-agent: otherbot\nDisallow: /\n", "/x", true},
+    {"User-agent: lotcastbotter\nDisallow: /\n", "/x", true},
+    {"User-agent: lot\nDisallow: /\n", "/x", true},
+    {"Disallow: /\n", "/x", true}, /* belongs to no group */
+    /* Sitemap and unknown lines end no group. */
+    {"User-agent: *\nSitemap: http://x.example/s\nDisallow: /\n", "/x", false},
+    {"User-agent: a\nNoindex: /\nUser-agent: *\nDisallow: /x\n", "/x", false},
+    /* Forms of lines. */
+    {"\xef\xbb\xbfUser-agent: *\nDisallow: /x\n", "/x", false},
+    {"USER-AGENT : * # all\r\n  disallow\t:  /x # not this\r\n", "/x", false},
+    {"User-agent: *\rDisallow: /x\r", "/x", false},
+    {"User-agent: *\nDisallow: /x", "/x", false},
+    {"User-agent: *\nDisallow /x\n:\n::\nDisallow: /y\n", "/x", true},
+    {"<html><body>User-agent: *</body></html>", "/x", true},
+};
+
 static void decides_as_the_standard_says(void **state)
 {
     (void)state;
-    static const struct {
-        const char *robots, *path;
-        bool want;
-    } rows[] = {
-        {"", "/", true},
-        {"User-agent: *\nDisallow: /\n", "/", false},
-        {"User-agent: *\nDisallow: /\n", "/robots.txt", true},
-        {"User-agent: *\nDisallow:\n", "/x", true},
-        {"User-agent: *\nDisallow: /a\n", "/a", false},
-        {"User-agent: *\nDisallow: /a\n", "/abc/d", false},
-        {"User-agent: *\nDisallow: /a\n", "/b", true},
-        {"User-agent: *\nDisallow: /a\n", "/A", true},
-        {"User-agent: *\nDisallow: /a/\n", "/a", true},
-        {"User-agent: *\nDisallow: a\n", "/a", true}, /* no path */
-        /* The longest wins, Allow on a tie, whatever the order. */
-        {"User-agent: *\nDisallow: /a\nAllow: /a/b\n", "/a/b/c", true},
-        {"User-agent: *\nAllow: /a/b\nDisallow: /a\n", "/a/c", false},
-        {"User-agent: *\nDisallow: /a\nAllow: /a\n", "/a", true},
-        {"User-agent: *\nAllow: /a\nDisallow: /a\n", "/a", true},
-        {"User-agent: *\nAllow: /\nDisallow: /$\n", "/", false},
-        {"User-agent: *\nAllow: /$\nDisallow: /\n", "/", true},
-        {"User-agent: *\nAllow: /$\nDisallow: /\n", "/x", false},
-        /* Stars and the end. */
-        {"User-agent: *\nDisallow: /*.php\n", "/a/b.php?x", false},
-        {"User-agent: *\nDisallow: /*.php$\n", "/a/b.php", false},
-        {"User-agent: *\nDisallow: /*.php$\n", "/a/b.php?x", true},
-        {"User-agent: *\nDisallow: /*.php$\n", "/a.php/b.php", false},
-        {"User-agent: *\nDisallow: /a*/b\n", "/a/b", false},
-        {"User-agent: *\nDisallow: /a*/b\n", "/axx/b/c", false},
-        {"User-agent: *\nDisallow: /a*/b\n", "/ab", true},
-        {"User-agent: *\nDisallow: *\n", "/x", false},
-        {"User-agent: *\nDisallow: /*a*b*c*\n", "/xaxbxc", false},
-        {"User-agent: *\nDisallow: /*a*b*c*\n", "/xaxcxb", true},
-        {"User-agent: *\nDisallow: /x$y\n", "/x$y", false},
-        {"User-agent: *\nDisallow: /aab$\n", "/aab", false},
-        {"User-agent: *\nDisallow: /aab$\n", "/aabaab", true},
-        {"User-agent: *\nDisallow: /*?\n", "/a?b", false},
-        {"User-agent: *\nDisallow: /*?\n", "/a", true},
-        {"User-agent: *\nDisallow: /?id=\n", "/?id=3", false},
-        /* Spellings of one path. */
-        {"User-agent: *\nDisallow: /%7Ejoe\n", "/~joe", false},
-        {"User-agent: *\nDisallow: /~joe\n", "/%7ejoe", false},
-        {"User-agent: *\nDisallow: /a%2fb\n", "/a/b", true},
-        {"User-agent: *\nDisallow: /a%2fb\n", "/a%2Fb", false},
-        {"User-agent: *\nDisallow: /\xc3\xa9\n", "/%C3%A9", false},
-        /* Groups. */
-        {"User-agent: lotcastbot\nDisallow: /a\n\nUser-agent: *\nDisallow: /b\n", "/a", false},
-        {"User-agent: lotcastbot\nDisallow: /a\n\nUser-agent: *\nDisallow: /b\n", "/b", true},
-        {"User-agent: *\nDisallow: /b\n\nUser-agent: LotcastBot/1.0\nDisallow: /a\n", "/b", true},
-        {"User-agent: *\nDisallow: /b\n\nUser-agent: LotcastBot/1.0\nDisallow: /a\n", "/a", false},
-        {"User-agent: lotcastbot\nDisallow: /a\nUser-agent: x\nDisallow: /c\nUser-agent: "
-         "LOTCASTBOT\nDisallow: /b\n",
-         "/b", false},
-        {"User-agent: lotcastbot\nDisallow: /a\nUser-agent: x\nDisallow: /c\nUser-agent: "
-         "LOTCASTBOT\nDisallow: /b\n",
-         "/c", true},
-        {"User-agent: other\nUser-agent: lotcastbot\nDisallow: /\n", "/x", false},
-        {"User-agent: lotcastbot\nUser-agent: other\nDisallow: /\n", "/x", false},
-        {"User-agent: lotcastbot\nDisallow:\nUser-agent: *\nDisallow: /\n", "/x", true},
-        {"User-agent: otherbot\nDisallow: /\n", "/x", true},
-        {"User-agent: lotcastbotter\nDisallow: /\n", "/x", true},
-        {"User-agent: lot\nDisallow: /\n", "/x", true},
-        {"Disallow: /\n", "/x", true}, /* belongs to no group */
-        /* Sitemap and unknown lines end no group. */
-        {"User-agent: *\nSitemap: http://x.example/s\nDisallow: /\n", "/x", false},
-        {"User-agent: a\nNoindex: /\nUser-agent: *\nDisallow: /x\n", "/x", false},
-        /* Forms of lines. */
-        {"\xef\xbb\xbfUser-agent: *\nDisallow: /x\n", "/x", false},
-        {"USER-AGENT : * # all\r\n  disallow\t:  /x # not this\r\n", "/x", false},
-        {"User-agent: *\rDisallow: /x\r", "/x", false},
-        {"User-agent: *\nDisallow: /x", "/x", false},
-        {"User-agent: *\nDisallow /x\n:\n::\nDisallow: /y\n", "/x", true},
-        {"<html><body>User-agent: *</body></html>", "/x", true},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (allowed(rows[i].robots, rows[i].path) != rows[i].want)
-            fail_msg("row %zu: %s for\n%s", i, rows[i].path, rows[i].robots);
+    for (size_t i = 0; i < sizeof decision_rows / sizeof decision_rows[0]; i++) {
+        if (allowed(decision_rows[i].robots, decision_rows[i].path) != decision_rows[i].want)
+            fail_msg("row %zu: %s for\n%s", i, decision_rows[i].path, decision_rows[i].robots);
     }
 }
 
