@@ -15,6 +15,8 @@
 
 #define HOST_BYTES_MAX 253
 #define LABEL_BYTES_MAX 63
+/* Its version number without the patch level. */
+#define CURL_7_88 0x0758
 /* Percent-encoding triples a byte. */
 #define ENCODED_BYTES_MAX (3 * URL_BYTES_MAX)
 /* Parameters of one query at most: each takes a byte and a separator. */
@@ -143,9 +145,14 @@ static char *punycode_of(const char *text)
     locale_t before = uselocale(utf8);
     CURLU *handle = curl_url();
     char *host = NULL;
-    if (handle == NULL || curl_url_set(handle, CURLUPART_URL, text, 0) != CURLUE_OK ||
-        curl_url_get(handle, CURLUPART_HOST, &host, CURLU_PUNYCODE) != CURLUE_OK)
+    bool ok = handle != NULL && curl_url_set(handle, CURLUPART_URL, text, 0) == CURLUE_OK &&
+              curl_url_get(handle, CURLUPART_HOST, &host, CURLU_PUNYCODE) == CURLUE_OK;
+    if (!ok) {
+        /* 7.88 leaves the copy that it could not convert behind, and the pointer to it. */
+        if (curl_version_info(CURLVERSION_NOW)->version_num >> 8 == CURL_7_88)
+            curl_free(host);
         host = NULL;
+    }
     curl_url_cleanup(handle);
     (void)uselocale(before);
     freelocale(utf8);

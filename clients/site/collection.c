@@ -229,6 +229,8 @@ static bool take_fields(struct site_collection *collection, struct item *item,
     if (found->is_vehicle)
         record->kind = LOTCAST__V1__ITEM_KIND__ITEM_KIND_VEHICLE;
     const char *currency = found->price_minor >= 0 ? found->currency : NULL;
+    /* A list's URL for an item without one gives way to any other. */
+    uint8_t url_rank = found->has_own_url ? (uint8_t)(rank + 1) : 1;
     /* A price without a currency gives way to one with it. */
     uint8_t price_rank = currency != NULL && currency[0] == '\0' ? 1 : (uint8_t)(rank + 1);
     if (currency != NULL && item->ranks[FIELD_PRICE] < price_rank)
@@ -237,7 +239,7 @@ static bool take_fields(struct site_collection *collection, struct item *item,
            take_text(collection, item, FIELD_TITLE, rank, found->title, &record->title) &&
            take_text(collection, item, FIELD_DESCRIPTION, rank, found->description,
                      &record->description) &&
-           take_text(collection, item, FIELD_URL, rank, found->url, &record->url) &&
+           take_text(collection, item, FIELD_URL, url_rank, found->url, &record->url) &&
            take_text(collection, item, FIELD_IMAGE, rank, found->image, &record->image_url) &&
            take_text(collection, item, FIELD_BRAND, rank, found->brand, &record->brand) &&
            take_text(collection, item, FIELD_MODEL, rank, found->model, &record->model) &&

@@ -16,6 +16,8 @@
  * Memory: a page and all that is made of it are in `scratch`, reset after it; the frontier has an
  * arena of its own; items are the caller's.
  */
+#include <libxml/parser.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -567,9 +569,13 @@ static enum rpc_code run_scan(struct scan *scan, struct site_scan *ret_scan,
     return finish(scan, ret_scan, status);
 }
 
+/* libxml2 wants to be initialised before several threads use it. */
+static pthread_once_t xml_once = PTHREAD_ONCE_INIT;
+
 enum rpc_code site_scan_run(const struct site_scan_options *options, struct rpc_context *context,
                             struct site_scan *ret_scan, struct rpc_status *status)
 {
+    (void)pthread_once(&xml_once, xmlInitParser);
     struct scan *scan = calloc(1, sizeof *scan);
     if (scan == NULL)
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "no memory for a scan");

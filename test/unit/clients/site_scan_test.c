@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -266,6 +267,42 @@ static void the_same_site_gives_the_same_hashes(void **state)
     site_fixture_stop(&fixture);
 }
 
+#define THREADS 4
+
+static void *scan_dealer(void *arg)
+{
+    struct site_fixture *fixture = arg;
+    for (int i = 0; i < 5; i++) {
+        if (site_fixture_scan(fixture) != RPC_OK || fixture->scan.item_count != 5)
+            return arg;
+    }
+    return NULL;
+}
+
+static void several_scans_run_side_by_side(void **state)
+{
+    (void)state;
+    struct site_fixture fixtures[THREADS];
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        site_fixture_start(&fixtures[i], dealer, COUNT(dealer));
+    /* They share one client, as the jobs do. */
+    struct http_client *own[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        own[i] = fixtures[i].http;
+        fixtures[i].http = fixtures[0].http;
+        assert_int_equal(pthread_create(&threads[i], NULL, scan_dealer, &fixtures[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        void *failed;
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+        fixtures[i].http = own[i];
+    }
+    for (int i = 0; i < THREADS; i++)
+        site_fixture_stop(&fixtures[i]);
+}
+
 static void knows_numbered_pages(void **state)
 {
     (void)state;
@@ -314,6 +351,7 @@ int main(void)
         cmocka_unit_test(completes_what_a_sitemap_leaves_out),
         cmocka_unit_test(starts_where_it_is_sent),
         cmocka_unit_test(the_same_site_gives_the_same_hashes),
+        cmocka_unit_test(several_scans_run_side_by_side),
         cmocka_unit_test(knows_numbered_pages),
     };
     return cmocka_run_group_tests_name("site_scan", tests, NULL, NULL);
