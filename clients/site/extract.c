@@ -335,6 +335,25 @@ static bool is_same(const struct site_found *a, const struct site_found *b)
            (equal(a->title, b->title) && !differ(a->url, b->url));
 }
 
+/* What two spellings of one page's URL have in common: no scheme, no "www.". */
+static const char *bare_url(const char *url)
+{
+    const char *at = strstr(url, "://");
+    at = at == NULL ? url : at + 3;
+    return strncmp(at, "www.", 4) == 0 ? at + 4 : at;
+}
+
+static bool is_page_url(const struct site_page *page, const char *url)
+{
+    const char *a = bare_url(url);
+    const char *b = bare_url(page->canonical);
+    size_t a_len = strlen(a);
+    size_t b_len = strlen(b);
+    a_len -= a_len > 0 && a[a_len - 1] == '/';
+    b_len -= b_len > 0 && b[b_len - 1] == '/';
+    return a_len == b_len && strncmp(a, b, a_len) == 0;
+}
+
 /*
  * The finding of this source that the page is about: the only one, the one that has the page's URL,
  * or the only one without a URL among others that have theirs. NULL where the page is a list.
@@ -348,7 +367,7 @@ static struct site_found *main_of(const struct site_page *page, enum site_source
     for (struct site_found *at = page->found_first; at != NULL; at = at->next) {
         if (at->source != source)
             continue;
-        if (at->url != NULL && strcmp(at->url, page->canonical) == 0)
+        if (at->url != NULL && is_page_url(page, at->url))
             return at;
         bool again = only != NULL && page->found_count <= COMPARED_MAX && is_same(only, at);
         if (!again) {

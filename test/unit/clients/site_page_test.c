@@ -277,6 +277,11 @@ static void reads_opengraph_and_merges_the_page(void **state)
         {LD "{\"@type\":\"Product\",\"name\":\"A\"}" END LD
             "{\"@type\":\"Product\",\"name\":\"B\",\"url\":\"/b\"}" END,
          "A|-1 -|-1|-|-|/dir/page!;B|-1 -|-1|-|-|/b;"},
+        /* Its URL in another spelling. */
+        {LD "[{\"@type\":\"Product\",\"name\":\"A\",\"url\":\"https://www.x.example/dir/page/"
+            "\"},{\"@type\":"
+            "\"Product\",\"name\":\"B\",\"url\":\"/b\"}]" END,
+         "A|-1 -|-1|-|-|/dir/page!;B|-1 -|-1|-|-|/b;"},
         /* The same one twice. */
         {LD "{\"@type\":\"Product\",\"name\":\"A\"}" END LD
             "{\"@type\":\"Product\",\"name\":\"A\",\"sku\":\"1\"}" END,
