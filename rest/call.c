@@ -178,7 +178,7 @@ void rest_call_over(struct rest_request *request)
     struct rpc_call *call = request->call;
     request->call = NULL;
     h2o_linklist_unlink(&request->call_link);
-    h2o_timeout_unlink(&request->leave);
+    request->leave_ms = 0;
     if (!request->ended_inline)
         metric_add(&rest_metric_in_flight, -1);
     if (call != NULL)

@@ -84,7 +84,8 @@ static void on_closed(void *data)
     struct rest *rest = thread->rest;
     if (connection->linger_fd >= 0)
         rest_linger_start(thread, connection->linger_fd);
-    h2o_timeout_unlink(&connection->rearm);
+    if (h2o_linklist_is_linked(&connection->rearm))
+        h2o_linklist_unlink(&connection->rearm);
     h2o_linklist_unlink(&connection->link);
     if (connection->counted)
         rest_address_remove(rest->addresses, &connection->peer);
@@ -268,14 +269,13 @@ static void empty_held(struct rest_connection *connection)
     buffer_init(&connection->held, REST_HELD_BYTES_MAX);
 }
 
-/* The request is over and libh2o reads again: put the gate before it. */
-static void on_rearm(h2o_timeout_entry_t *entry)
+/* The request is over and libh2o reads again: puts the gate before it. Whether a request was fed.
+ */
+static bool rearm(struct rest_connection *connection)
 {
-    struct rest_connection *connection =
-        H2O_STRUCT_FROM_MEMBER(struct rest_connection, rearm, entry);
     h2o_socket_t *socket = connection->socket;
     if (!h2o_socket_is_reading(socket))
-        return; /* libh2o is closing it */
+        return false; /* libh2o is closing it */
     h2o_socket_dont_read(socket, 0);
     socket->_cb.read = on_read;
     gate_next(&connection->gate);
@@ -289,10 +289,26 @@ static void on_rearm(h2o_timeout_entry_t *entry)
         socket->input->size += connection->held.len;
         empty_held(connection);
         feed(connection);
-        return;
+        return true;
     }
     if (connection->thread->draining)
         rest_connection_close_idle(connection);
+    return false;
+}
+
+bool rest_connections_rearm(struct rest_thread *thread)
+{
+    h2o_linklist_t over;
+    bool fed = false;
+    h2o_linklist_init_anchor(&over);
+    h2o_linklist_insert_list(&over, &thread->rearms);
+    while (!h2o_linklist_is_empty(&over)) { /* one request each: nobody hogs the loop */
+        struct rest_connection *connection =
+            H2O_STRUCT_FROM_MEMBER(struct rest_connection, rearm, over.next);
+        h2o_linklist_unlink(&connection->rearm);
+        fed = rearm(connection) || fed;
+    }
+    return fed;
 }
 
 /* --- accept --- */
@@ -335,7 +351,6 @@ void rest_connection_accept(struct rest_thread *thread, h2o_socket_t *socket)
     connection->linger_fd = -1;
     connection->gated = true;
     connection->fresh = true;
-    connection->rearm.cb = on_rearm;
     connection->deadline_ms = clock_mono_ms() + rest->head_ms_max;
     gate_init(&connection->gate);
     buffer_init(&connection->held, REST_HELD_BYTES_MAX);
@@ -344,6 +359,7 @@ void rest_connection_accept(struct rest_thread *thread, h2o_socket_t *socket)
     socket->on_close.data = connection;
     (void)atomic_fetch_add(&rest->connection_count, 1);
     metric_add(&rest_metric_connections, 1);
+    metric_add(&rest_metric_accepted, 1);
     if (!admit(connection)) {
         metric_add(&rest_metric_refused_connections, 1);
         h2o_socket_close(socket);
@@ -373,12 +389,7 @@ void rest_connection_request_over(struct rest_connection *connection)
     }
     connection->request = NULL;
     connection->deadline_ms = clock_mono_ms() + thread->rest->idle_ms_max;
-    connection->burst = connection->held.len == 0 ? 0 : connection->burst + 1;
-    bool pause = connection->burst >= REST_BURST_MAX;
-    if (pause)
-        connection->burst = 0;
-    h2o_timeout_link(thread->loop, pause ? &thread->pause : &thread->context.zero_timeout,
-                     &connection->rearm);
+    h2o_linklist_insert(&thread->rearms, &connection->rearm);
 }
 
 void rest_connection_writing(struct rest_connection *connection, size_t bytes)

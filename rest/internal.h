@@ -34,10 +34,6 @@
 #define REST_OVERRUN_MS 250
 /* Every so many ticks connections are looked at. */
 #define REST_TICKS_OF_CONNECTIONS 5
-/* Requests of one connection that are answered in a row while others wait, and the pause then, in
- * ms. */
-#define REST_BURST_MAX 16
-#define REST_BURST_PAUSE_MS 1
 /* Memory that a connection keeps between requests, in bytes. */
 #define REST_KEPT_BYTES_MAX ((size_t)64 * 1024)
 /* A client that has shut its side down may be waiting still: how long it is believed to, in ms. */
@@ -114,12 +110,10 @@ struct rest_thread {
     atomic_bool woken;
     h2o_linklist_t connections;
     h2o_linklist_t lingering;
-    size_t linger_count;  /* and those that will, once libh2o closes */
-    h2o_linklist_t calls; /* requests whose call is under way */
-    h2o_timeout_t tick;
-    h2o_timeout_entry_t tick_entry;
-    h2o_timeout_t leave;
-    h2o_timeout_t pause; /* of a connection that has had its burst */
+    size_t linger_count;   /* and those that will, once libh2o closes */
+    h2o_linklist_t calls;  /* requests whose call is under way */
+    h2o_linklist_t rearms; /* connections whose request is over */
+    int64_t next_tick_ms;  /* on the monotonic clock: libh2o's timers follow the wall clock */
     unsigned tick_count;
     int watch_fd; /* epoll set of all HTTP/1 connections, for EPOLLRDHUP */
     h2o_socket_t *watch;
@@ -142,14 +136,13 @@ struct rest_connection {
     h2o_socket_cb h2o_read; /* libh2o's own callback, behind ours */
     struct gate gate;
     struct buffer held;
-    h2o_timeout_entry_t rearm; /* the request is over: read again */
+    h2o_linklist_t rearm; /* linked while the request is over and libh2o not asked to read yet */
     struct header_address peer;
     bool counted;   /* in the address table */
     bool gated;     /* HTTP/1; false: HTTP/2 */
     bool fresh;     /* no request yet */
     bool peer_left; /* has shut down its side, or is gone */
     bool refused;   /* the request that libh2o has is a stand-in for one that was refused */
-    size_t burst;   /* requests that were held, in a row */
     size_t running; /* requests that are not over */
     struct rest_request *request; /* HTTP/1: the one under way */
     int64_t deadline_ms;          /* on the monotonic clock; when the connection is cut */
@@ -168,6 +161,9 @@ void rest_connection_writing(struct rest_connection *connection, size_t bytes);
 void rest_connection_cut(struct rest_connection *connection);
 /* Closes it if nothing is under way there. */
 void rest_connection_close_idle(struct rest_connection *connection);
+/* Reads again where a request is over; whether there was work at once. After each turn of the loop.
+ */
+bool rest_connections_rearm(struct rest_thread *thread);
 /* Cuts those whose time is up. */
 void rest_connections_tick(struct rest_thread *thread, int64_t now_ms);
 /* Opens and closes the thread's watch of clients that leave. */
@@ -257,7 +253,7 @@ struct rest_request {
     struct rpc_call *call;
     h2o_linklist_t call_link;
     int64_t call_deadline_ms;
-    h2o_timeout_entry_t leave; /* the client seems to have gone */
+    int64_t leave_ms; /* when it is cancelled, since the client seems to have gone; 0: it has not */
     struct rpc_status own_error;
     struct rpc_metadata metadata;
     bool starting;     /* inside rpc_channel_start, on the loop's thread */
@@ -339,6 +335,7 @@ void rest_metrics_start(void);
 /* Counts an answer. `metrics` NULL: of no route. */
 void rest_metrics_count(struct rest_route_metrics *metrics, int status, int64_t elapsed_us);
 extern struct metric rest_metric_connections;
+extern struct metric rest_metric_accepted;
 extern struct metric rest_metric_in_flight;
 extern struct metric rest_metric_refused_connections;
 extern struct metric rest_metric_refused_requests;

@@ -21,6 +21,8 @@ struct rest_route_metrics {
 
 struct metric rest_metric_connections =
     METRIC_GAUGE("lotcast_http_connections", "Open HTTP connections.");
+struct metric rest_metric_accepted =
+    METRIC_COUNTER("lotcast_http_accepted_connections_total", "HTTP connections accepted.");
 struct metric rest_metric_in_flight =
     METRIC_GAUGE("lotcast_http_calls_in_flight", "HTTP requests that wait for a call.");
 struct metric rest_metric_refused_connections = METRIC_COUNTER(
@@ -76,6 +78,7 @@ struct rest_route_metrics *rest_route_metrics_get(const char *verb, const char *
 void rest_metrics_start(void)
 {
     metrics_register(&rest_metric_connections);
+    metrics_register(&rest_metric_accepted);
     metrics_register(&rest_metric_in_flight);
     metrics_register(&rest_metric_refused_connections);
     metrics_register(&rest_metric_refused_requests);

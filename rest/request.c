@@ -331,23 +331,15 @@ static void on_slot_disposed(void *data)
     note_request(request);
     request->req = NULL;
     request->connection = NULL;
-    h2o_timeout_unlink(&request->leave);
     rest_call_cancel(request);
     rest_connection_request_over(connection);
     rest_request_unref(request);
 }
 
-static void on_leave(h2o_timeout_entry_t *entry)
-{
-    struct rest_request *request = H2O_STRUCT_FROM_MEMBER(struct rest_request, leave, entry);
-    request->client_left = true;
-    rest_call_cancel(request);
-}
-
 void rest_request_peer_left(struct rest_request *request)
 {
-    if (request->phase != REST_CALL_NONE && !h2o_timeout_is_linked(&request->leave))
-        h2o_timeout_link(request->thread->loop, &request->thread->leave, &request->leave);
+    if (request->phase != REST_CALL_NONE && request->leave_ms == 0)
+        request->leave_ms = clock_mono_ms() + REST_LEAVE_MS;
 }
 
 static struct rest_request *create(struct rest_connection *connection, h2o_req_t *req)
@@ -361,7 +353,6 @@ static struct rest_request *create(struct rest_connection *connection, h2o_req_t
     request->started_us = clock_mono_us();
     request->verb = span_of_iovec(req->input.method);
     request->is_head = span_equal_string(request->verb, "HEAD");
-    request->leave.cb = on_leave;
     arena_init(&request->arena, ARENA_CALL_BYTES_MAX);
     buffer_init(&request->body, REST_JSON_BYTES_MAX);
     struct rest_request **slot =
@@ -401,9 +392,14 @@ void rest_requests_tick(struct rest_thread *thread, int64_t now_ms)
     while (node != &thread->calls) {
         struct rest_request *request = H2O_STRUCT_FROM_MEMBER(struct rest_request, call_link, node);
         node = node->next;
-        if (request->req == NULL || request->answered || request->call_deadline_ms > now_ms)
+        if (request->req == NULL || request->answered)
             continue;
-        rest_call_cancel(request);
-        rest_respond_reason(request, LOTCAST__V1__REASON__REASON_DEADLINE_EXCEEDED, NULL);
+        if (request->call_deadline_ms <= now_ms) {
+            rest_call_cancel(request);
+            rest_respond_reason(request, LOTCAST__V1__REASON__REASON_DEADLINE_EXCEEDED, NULL);
+        } else if (request->leave_ms != 0 && request->leave_ms <= now_ms && !request->client_left) {
+            request->client_left = true;
+            rest_call_cancel(request);
+        }
     }
 }

@@ -90,7 +90,6 @@ static void finish(struct rest_request *request, bool has_body)
         req->http1_is_persistent = 0;
     request->answered = true;
     request->status = req->res.status;
-    h2o_timeout_unlink(&request->leave);
     rest_connection_writing(request->connection, body.len);
     h2o_start_response(req, &generator);
     h2o_send(req, &body, count, H2O_SEND_STATE_FINAL);

@@ -15,8 +15,6 @@
 #define ACCEPT_BURST 64
 /* A connection that has not sent a request yet when a drain begins has so long for it, in ms. */
 #define DRAIN_FRESH_MS 1000
-/* Longest that the loop sleeps; the tick wakes it far earlier. */
-#define LOOP_MS_MAX 1000
 
 void rest_thread_random(struct rest_thread *thread, void *bytes, size_t len)
 {
@@ -124,11 +122,9 @@ void rest_thread_command(struct rest_thread *thread, int commands)
 
 /* --- tick --- */
 
-static void on_tick(h2o_timeout_entry_t *entry)
+static void tick(struct rest_thread *thread, int64_t now_ms)
 {
-    struct rest_thread *thread = H2O_STRUCT_FROM_MEMBER(struct rest_thread, tick_entry, entry);
-    int64_t now_ms = clock_mono_ms();
-    h2o_timeout_link(thread->loop, &thread->tick, &thread->tick_entry);
+    thread->next_tick_ms = now_ms + REST_TICK_MS;
     if (thread->accept_paused && thread->listener != NULL) {
         thread->accept_paused = false;
         h2o_socket_read_start(thread->listener, on_accept);
@@ -152,14 +148,10 @@ static void open_loop(struct rest_thread *thread)
     h2o_linklist_init_anchor(&thread->connections);
     h2o_linklist_init_anchor(&thread->lingering);
     h2o_linklist_init_anchor(&thread->calls);
+    h2o_linklist_init_anchor(&thread->rearms);
     h2o_multithread_register_receiver(thread->context.queue, &thread->replies,
                                       rest_request_on_replies);
     h2o_multithread_register_receiver(thread->context.queue, &thread->wakeups, on_wakeup);
-    h2o_timeout_init(thread->loop, &thread->tick, REST_TICK_MS);
-    h2o_timeout_init(thread->loop, &thread->leave, REST_LEAVE_MS);
-    h2o_timeout_init(thread->loop, &thread->pause, REST_BURST_PAUSE_MS);
-    thread->tick_entry.cb = on_tick;
-    h2o_timeout_link(thread->loop, &thread->tick, &thread->tick_entry);
     thread->random_used = sizeof thread->random;
     rest_watch_open(thread);
     thread->listener =
@@ -173,10 +165,6 @@ static void close_loop(struct rest_thread *thread)
     h2o_context_t *context = &thread->context;
     h2o_multithread_queue_t *queue = context->queue;
     rest_watch_close(thread);
-    h2o_timeout_unlink(&thread->tick_entry);
-    h2o_timeout_dispose(thread->loop, &thread->tick);
-    h2o_timeout_dispose(thread->loop, &thread->leave);
-    h2o_timeout_dispose(thread->loop, &thread->pause);
     h2o_multithread_unregister_receiver(queue, &thread->replies);
     h2o_multithread_unregister_receiver(queue, &thread->wakeups);
     h2o_timeout_unlink(&context->http2._graceful_shutdown_timeout);
@@ -192,12 +180,26 @@ static bool is_busy(struct rest_thread *thread)
            !h2o_linklist_is_empty(&thread->calls) || !h2o_linklist_is_empty(&thread->lingering);
 }
 
+/* One turn of the loop, which sleeps so long at most; how long the next may. */
+static int32_t turn(struct rest_thread *thread, int32_t wait_ms)
+{
+    (void)h2o_evloop_run(thread->loop, wait_ms);
+    bool work = rest_connections_rearm(thread);
+    int64_t now_ms = clock_mono_ms();
+    if (now_ms >= thread->next_tick_ms) {
+        tick(thread, now_ms);
+        work = true; /* what it has begun is gone on with in the next turn */
+    }
+    return work ? 0 : REST_TICK_MS;
+}
+
 void *rest_thread_run(void *arg)
 {
     struct rest_thread *thread = arg;
     struct rest *rest = thread->rest;
     sigset_t signals;
     char name[16];
+    int32_t wait = 0;
     /* A client that is gone is an error of the write, not of the process. */
     (void)sigfillset(&signals);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
@@ -210,7 +212,7 @@ void *rest_thread_run(void *arg)
     (void)pthread_cond_broadcast(&rest->changed);
     (void)pthread_mutex_unlock(&rest->lock);
     while (is_busy(thread))
-        (void)h2o_evloop_run(thread->loop, LOOP_MS_MAX);
+        wait = turn(thread, wait);
     close_loop(thread);
     return NULL;
 }

@@ -47,9 +47,12 @@ static int64_t metric(const char *name)
 
 static void wait_for_metric(const char *name, int64_t value)
 {
-    for (int i = 0; i < 1000 && metric(name) != value; i++)
+    int64_t seen = metric(name);
+    for (int i = 0; i < 1000 && seen != value; i++) {
         usleep(10000);
-    assert_int_equal(metric(name), value);
+        seen = metric(name);
+    }
+    assert_int_equal(seen, value);
 }
 
 static void expect(int fd, int status)
@@ -164,11 +167,13 @@ static void test_clients_that_leave_at_any_byte(void **state)
     struct rest_fixture fixture;
     rest_fixture_start(&fixture, NULL);
     static const char all[] = SCAN_CHUNKED DASHBOARD;
+    int64_t accepted = metric("lotcast_http_accepted_connections_total");
     for (size_t len = 0; len < sizeof all; len++) {
         int fd = raw_connect(&fixture);
         raw_send_bytes(fd, all, len);
         (void)close(fd);
     }
+    wait_for_metric("lotcast_http_accepted_connections_total", accepted + (int64_t)sizeof all);
     wait_for_metric("lotcast_http_connections", 0);
     rest_fixture_stop(&fixture);
 }
