@@ -4,6 +4,7 @@
  */
 #include "google/protobuf/wrappers.pb-c.h"
 #include "lotcast/v1/auth.pb-c.h"
+#include "lotcast/v1/billing.pb-c.h"
 #include "lotcast/v1/dashboard.pb-c.h"
 #include "lotcast/v1/health.pb-c.h"
 #include "lotcast/v1/onboarding.pb-c.h"
@@ -19,8 +20,8 @@ extern const size_t proto_descriptor_set_len;
 static const ProtobufCServiceDescriptor *const services[] = {
     &lotcast__v1__auth__descriptor,           &lotcast__v1__meta_auth__descriptor,
     &lotcast__v1__access_control__descriptor, &lotcast__v1__onboarding__descriptor,
-    &lotcast__v1__dashboard__descriptor,      &lotcast__v1__health__descriptor,
-    &lotcast__v1__store__descriptor,
+    &lotcast__v1__dashboard__descriptor,      &lotcast__v1__billing__descriptor,
+    &lotcast__v1__health__descriptor,         &lotcast__v1__store__descriptor,
 };
 
 static const ProtobufCMessageDescriptor *const messages[] = {
@@ -46,6 +47,7 @@ static const ProtobufCMessageDescriptor *const messages[] = {
     &lotcast__v1__stripe_event_record__descriptor,
     &lotcast__v1__audit_record__descriptor,
     &lotcast__v1__announcement_record__descriptor,
+    &lotcast__v1__gone_item_record__descriptor,
     &lotcast__v1__packet_header__descriptor,
 };
 

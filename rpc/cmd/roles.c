@@ -11,6 +11,7 @@
 
 #include "clients/http/http.h"
 #include "clients/meta/meta.h"
+#include "clients/stripe/stripe.h"
 #include "rest/rest.h"
 #include "rpc/base/log.h"
 #include "rpc/channel.h"
@@ -72,6 +73,7 @@ struct logic_part {
     struct store_client *store;
     struct http_client *http;
     struct meta_client *meta;
+    struct stripe_client *stripe;
     struct config_cidr allow[CONFIG_CIDRS_MAX];
     struct http_address_policy policy;
     struct http_options http_options;
@@ -120,7 +122,14 @@ static bool open_upstreams(struct app *app, struct logic_part *part)
         .app_secret = config_text(config, CONFIG_META_APP_SECRET),
     };
     part->meta = meta_client_create(&meta_options);
-    return part->meta != NULL;
+    const struct stripe_options stripe_options = {
+        .http = part->http,
+        .api_url = config_text(config, CONFIG_STRIPE_API_URL),
+        .secret_key = config_text(config, CONFIG_STRIPE_SECRET_KEY),
+        .webhook_secret = config_text(config, CONFIG_STRIPE_WEBHOOK_SECRET),
+    };
+    part->stripe = stripe_client_create(&stripe_options);
+    return part->meta != NULL && part->stripe != NULL;
 }
 
 static bool create_services(struct app *app, struct logic_part *part)
@@ -132,6 +141,7 @@ static bool create_services(struct app *app, struct logic_part *part)
         .store = part->store,
         .http = part->http,
         .meta = part->meta,
+        .stripe = part->stripe,
         .scan_policy = &part->policy,
         .public_url = config_text(config, CONFIG_PUBLIC_URL),
         .credit_rates = config_text(config, CONFIG_CREDIT_RATES),
@@ -190,6 +200,7 @@ static void stop_logic(struct logic_part *part)
     rpc_server_destroy(part->server);
     services_destroy(part->services);
     meta_client_destroy(part->meta);
+    stripe_client_destroy(part->stripe);
     http_client_destroy(part->http);
     store_client_destroy(part->store);
     rpc_channel_close(part->store_channel);

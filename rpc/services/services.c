@@ -8,11 +8,13 @@
 #include <stdlib.h>
 
 #include "lotcast/v1/auth.pb-c.h"
+#include "lotcast/v1/billing.pb-c.h"
 #include "lotcast/v1/dashboard.pb-c.h"
 #include "lotcast/v1/onboarding.pb-c.h"
 #include "rpc/services/internal.h"
 #include "rpc/services/jobs/jobs.h"
 #include "rpc/services/password_hash.h"
+#include "rpc/services/payment.h"
 #include "rpc/services/session.h"
 #include "rpc/services/zones.h"
 
@@ -32,6 +34,7 @@ static const struct {
     {&lotcast__v1__access_control__descriptor, access_control_handlers},
     {&lotcast__v1__dashboard__descriptor, dashboard_handlers},
     {&lotcast__v1__onboarding__descriptor, onboarding_handlers},
+    {&lotcast__v1__billing__descriptor, billing_handlers},
 };
 
 #define SERVED_COUNT (sizeof served / sizeof served[0])
@@ -84,6 +87,7 @@ enum rpc_code services_create(const struct services_options *options,
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
     services->options = *options;
     services->rates = rates;
+    payment_metrics_register();
     enum rpc_code code = fill(services, status);
     if (code != RPC_OK) {
         services_destroy(services);

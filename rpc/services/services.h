@@ -7,6 +7,7 @@
 
 #include "clients/http/http.h"
 #include "clients/meta/meta.h"
+#include "clients/stripe/stripe.h"
 #include "rpc/server.h"
 #include "store/client.h"
 
@@ -20,6 +21,7 @@ struct services_options {
     struct store_client *store;
     struct http_client *http;
     struct meta_client *meta;
+    struct stripe_client *stripe;                  /* NULL: not configured */
     const struct http_address_policy *scan_policy; /* for customers' websites */
     const char *public_url;                        /* without a trailing slash */
     uint8_t secret_key[SERVICES_SECRET_KEY_BYTES];

@@ -7,7 +7,8 @@
  *
  * Burn: what a day's spend is worth less what has been posted for that day already, so that
  * restated spend corrects itself and a repeated pull posts nothing. A day's figures, what it has
- * burnt (BurnDayRecord) and the ledger's posting are in one commit, and a posting's reference
+ * burnt (BurnDayRecord), the ledger's posting and the campaign's pause once the credits have ended
+ * (credits.h) are in one commit, and a posting's reference
  * (campaign, day, number) is unique. A day whose spend is as it was stored is left alone: a change
  * of the credit rate does not reach back.
  *
@@ -18,7 +19,7 @@
 #include <string.h>
 
 #include "rpc/base/clock.h"
-#include "rpc/services/ledger.h"
+#include "rpc/services/credits.h"
 #include "rpc/services/model/period.h"
 #include "rpc/services/zones.h"
 
@@ -238,12 +239,15 @@ static enum rpc_code chunk_once(struct chunk *chunk, struct rpc_status *status)
     store_commit_init(&chunk->commit, step->services->options.store, &chunk->context);
     for (int32_t day = chunk->first_day; day <= chunk->last_day && code == RPC_OK; day++)
         code = day_add(chunk, day, status);
+    const struct credits_change credits = {chunk->postings, chunk->posting_count,
+                                           CREDITS_DISPUTE_AS_IT_IS};
     if (code == RPC_OK && chunk->posting_count > 0)
-        code =
-            ledger_append(step->services, &chunk->context, &chunk->commit, step->job->customer_id,
-                          chunk->postings, chunk->posting_count, NULL, status);
+        code = credits_append(step->services, &chunk->context, &chunk->commit,
+                              step->job->customer_id, &credits, NULL, status);
     if (code == RPC_OK && chunk->commit.count > 0)
-        code = jobs__step_commit(step, &chunk->commit, status);
+        code = credits_code(jobs__step_commit(step, &chunk->commit, status), status);
+    if (code == RPC_OK && chunk->posting_count > 0)
+        jobs_wake(step->jobs); /* the campaign may have to be paused, or to go on */
     return code;
 }
 
