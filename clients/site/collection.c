@@ -137,8 +137,7 @@ static struct item *current(struct item *item)
     return item;
 }
 
-/* What a finding's keys are, in the page's arena … for the length of one call on a small buffer of
- * their own. */
+/* A finding's keys, built in place: most of them are known already and need no copy. */
 struct keys {
     char text[3][URL_BYTES_MAX + 16];
     bool has[3];
