@@ -7,7 +7,7 @@ root=$PWD
 
 packages_build=(gcc libc6-dev ninja-build meson pkg-config python3 protobuf-compiler libprotobuf-dev
     protobuf-c-compiler libprotobuf-c-dev libnng-dev libh2o-evloop-dev libssl-dev liblmdb-dev
-    libyajl-dev libcurl4-openssl-dev libsodium-dev libxml2-dev zlib1g-dev tzdata ca-certificates)
+    libyajl-dev libcurl4-openssl-dev libsodium-dev libxml2-dev zlib1g-dev libunistring-dev tzdata ca-certificates)
 # The tests, the sandbox and the first look.
 packages_test=(libcmocka-dev libmicrohttpd-dev curl clang-format-14)
 packages_fuzz=(clang-14 libclang-rt-14-dev)

@@ -12,6 +12,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "store/entry.h"
+
 /* Old records of one commit together, in bytes. */
 #define SCRATCH_BYTES_MAX ((size_t)512 * 1024 * 1024)
 /* What a version and a key cost beside their bytes, about: bounds the queue. */
@@ -74,14 +76,20 @@ static enum rpc_code prepare_entries(struct store_commit_op *op, const struct st
 {
     const struct store_table *table = op->table;
     op->entries = arena_calloc(arena, table->index_count, sizeof *op->entries);
-    if (op->entries == NULL)
+    op->kept = arena_calloc(arena, table->index_count, sizeof *op->kept);
+    if (op->entries == NULL || op->kept == NULL)
         return out_of_memory(status);
     for (size_t i = 0; i < table->index_count; i++) {
         struct store_key_buffer key;
+        struct store_entry_buffer kept;
         if (!store__index_key(&table->indexes[i], values, &key))
             continue;
         assert(!key.failed);
         if (!copy_span(arena, store__key_span(&key), &op->entries[i]))
+            return out_of_memory(status);
+        if (store__entry_has_value(&table->indexes[i]) &&
+            (!store__entry_pack(&table->indexes[i], values, &kept) ||
+             !copy_span(arena, (struct span){kept.data, kept.len}, &op->kept[i])))
             return out_of_memory(status);
     }
     return RPC_OK;
@@ -370,8 +378,36 @@ static enum rpc_code add_entry(struct store_apply *apply, const struct store_com
         code = note(apply, entry, NULL, status);
     if (code != RPC_OK)
         return code;
-    struct span value = index->unique ? primary_parts(op->key) : (struct span){0};
+    struct span value =
+        index->unique ? primary_parts(op->key) : op->kept[index - op->table->indexes];
     return put(apply, entry, (struct span){0}, value, status);
+}
+
+/* What lies at an entry, in scratch. */
+static enum rpc_code get_kept(struct store_apply *apply, struct span entry, struct span *ret_kept,
+                              struct rpc_status *status)
+{
+    struct span lent;
+    enum rpc_code code = get(apply, entry, &lent, status);
+    if (code == RPC_NOT_FOUND)
+        return rpc_status_set(status, RPC_DATA_LOSS, "a record and its indexes differ");
+    if (code == RPC_OK && !copy_span(&apply->scratch, lent, ret_kept))
+        return out_of_memory(status);
+    return code;
+}
+
+/* Brings what an entry keeps in step, where the entry stays. */
+static enum rpc_code update_entry(struct store_apply *apply, const struct store_commit_op *op,
+                                  const struct store_index *index, struct span entry,
+                                  struct rpc_status *status)
+{
+    struct span wanted = op->kept[index - op->table->indexes];
+    struct span was = {0};
+    enum rpc_code code = get_kept(apply, entry, &was, status);
+    if (code != RPC_OK || span_equal(was, wanted))
+        return code;
+    code = note(apply, entry, &was, status);
+    return code == RPC_OK ? put(apply, entry, (struct span){0}, wanted, status) : code;
 }
 
 static enum rpc_code drop_entry(struct store_apply *apply, const struct store_commit_op *op,
@@ -379,9 +415,13 @@ static enum rpc_code drop_entry(struct store_apply *apply, const struct store_co
                                 struct rpc_status *status)
 {
     struct span kept;
+    struct span value = index->unique ? primary_parts(op->key) : (struct span){0};
     if (!copy_span(&apply->scratch, entry, &kept))
         return out_of_memory(status);
-    return drop(apply, kept, index->unique ? primary_parts(op->key) : (struct span){0}, status);
+    enum rpc_code code = RPC_OK;
+    if (store__entry_has_value(index))
+        code = get_kept(apply, kept, &value, status);
+    return code == RPC_OK ? drop(apply, kept, value, status) : code;
 }
 
 /*
@@ -400,7 +440,9 @@ static enum rpc_code move_entry(struct store_apply *apply, const struct store_co
     if (old != NULL && store__index_key(index, old, &old_key))
         old_entry = store__key_span(&old_key);
     if (span_equal(old_entry, entry))
-        return RPC_OK;
+        return entry.len > 0 && store__entry_has_value(index)
+                   ? update_entry(apply, op, index, entry, status)
+                   : RPC_OK;
     enum rpc_code code = RPC_OK;
     if (old_entry.len > 0)
         code = drop_entry(apply, op, index, old_entry, status);

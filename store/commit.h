@@ -20,6 +20,7 @@ struct store_commit_op {
     struct span key;                 /* encoded: of the record, or of the counter */
     struct span packed;              /* a put's record */
     struct span *entries;            /* a put's keys in the table's indexes; empty: not in it */
+    struct span *kept;               /* and what lies there, in indexes that keep something */
     Lotcast__V1__Precondition precondition;
     uint64_t version;
     int64_t delta;

@@ -68,8 +68,9 @@ struct store_engine_ops {
                                  struct rpc_status *status);
     void (*cursor_close)(struct store_cursor *cursor);
     /*
-     * Move, and lend what is found there: valid until the cursor moves, the transaction writes
-     * or ends. at_or_after: the first key not below `key`; last: the last of all.
+     * Move, and lend what is found there: valid until the transaction writes or ends (in a read
+     * transaction, so, as long as that lasts). at_or_after: the first key not below `key`; last:
+     * the last of all.
      */
     enum rpc_code (*cursor_at_or_after)(struct store_cursor *cursor, struct span key,
                                         struct store_entry *ret_entry, struct rpc_status *status);

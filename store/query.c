@@ -1,6 +1,7 @@
 #include "store/query.h"
-
+#include "store/entry.h"
 #include "store/range.h"
+#include "store/rank.h"
 
 /* Rows between two looks at the context. */
 #define STEPS_PER_LOOK 256
@@ -332,50 +333,141 @@ static bool compare_holds(Lotcast__V1__Comparison comparison, int order)
     }
 }
 
-static enum rpc_code passes(const struct store_query *query, struct span packed, bool *ret_passes,
-                            struct rpc_status *status)
+/* One row of a query's walk: its entry, and the record once it was opened. */
+struct candidate {
+    struct store_entry entry;
+    bool is_open;
+    struct found found;
+    struct store_value values[STORE_FILTERS_MAX + 1]; /* of the query's fields */
+};
+
+static enum rpc_code candidate_open(struct walk *walk, struct candidate *candidate,
+                                    struct rpc_status *status)
 {
-    struct store_value values[STORE_WIRE_FIELDS_MAX];
-    *ret_passes = true;
-    if (query->filter_count == 0)
+    if (candidate->is_open)
         return RPC_OK;
-    if (!store__wire_extract(packed, query->fields, query->filter_count, values))
+    candidate->is_open = true;
+    return get_of_entry(walk->reader, walk->range->index, &candidate->entry, &candidate->found,
+                        status);
+}
+
+/* The values of the query's fields, from the index where it has them all. */
+static enum rpc_code candidate_read(struct walk *walk, const struct store_query *query,
+                                    struct candidate *candidate, struct rpc_status *status)
+{
+    const struct store_index *index = walk->range->index;
+    if (store__entry_has_value(index) && !store__entry_valid(index, candidate->entry.value))
+        return rpc_status_set(status, RPC_DATA_LOSS, "an entry of the index %s of %s is broken",
+                              index->name, index->table->name);
+    if (query->is_covered) {
+        for (size_t i = 0; i < query->field_count; i++)
+            candidate->values[i] = (struct store_value){
+                .kind = STORE_KIND_NUMBER,
+                .number = store__entry_number(candidate->entry.value, query->covers[i])};
+        return RPC_OK;
+    }
+    enum rpc_code code = candidate_open(walk, candidate, status);
+    if (code != RPC_OK)
+        return code;
+    if (!store__wire_extract(candidate->found.packed, query->fields, query->field_count,
+                             candidate->values))
         return rpc_status_set(status, RPC_DATA_LOSS, "a stored record of %s is broken",
-                              query->range.index->table->name);
-    for (size_t i = 0; i < query->filter_count && *ret_passes; i++)
-        *ret_passes = compare_holds(query->filters[i].comparison,
-                                    store__value_compare(&values[i], &query->filters[i].value));
+                              index->table->name);
     return RPC_OK;
+}
+
+static bool passes(const struct store_query *query, const struct candidate *candidate)
+{
+    for (size_t i = 0; i < query->filter_count; i++) {
+        int order = store__value_compare(&candidate->values[i], &query->filters[i].value);
+        if (!compare_holds(query->filters[i].comparison, order))
+            return false;
+    }
+    if (query->word_count == 0)
+        return true;
+    struct span texts = store__entry_texts(query->range.index, candidate->entry.value);
+    for (size_t i = 0; i < query->word_count; i++) {
+        if (memmem(texts.data, texts.len, query->words[i].data, query->words[i].len) == NULL)
+            return false;
+    }
+    return true;
 }
 
 /* A row that passed: skipped, taken onto the page, or only counted. */
 static enum rpc_code take_row(struct walk *walk, const struct store_query *query, struct page *page,
-                              const struct found *found, struct span key, struct rpc_status *status)
+                              struct candidate *candidate, struct rpc_status *status)
 {
-    page->passed++;
     if (page->passed <= (int64_t)query->offset || page->more || walk->range->count_only)
         return RPC_OK;
-    page->more = page_is_full(walk, page, found);
-    return page->more ? RPC_OK : page_add(walk, page, key, found, status);
+    enum rpc_code code = candidate_open(walk, candidate, status);
+    if (code != RPC_OK)
+        return code;
+    page->more = page_is_full(walk, page, &candidate->found);
+    return page->more ? RPC_OK
+                      : page_add(walk, page, candidate->entry.key, &candidate->found, status);
+}
+
+static enum rpc_code rank_row(const struct store_query *query, struct store_ranking *ranking,
+                              const struct page *page, const struct candidate *candidate,
+                              struct rpc_status *status)
+{
+    const struct store_order *order = &query->order;
+    struct store_ranked row = {.key = candidate->entry.key, .place = (uint64_t)page->passed};
+    if (order->is_text)
+        row.text = store__entry_text(query->range.index, candidate->entry.value, order->search);
+    else
+        row.number = candidate->values[order->field].number;
+    row.is_last = order->has_last && row.number == order->last;
+    return store__rank_add(ranking, &row) ? RPC_OK : out_of_memory(status);
 }
 
 static enum rpc_code fill_page(struct walk *walk, const struct store_query *query,
-                               struct page *page, struct rpc_status *status)
+                               struct store_ranking *ranking, struct page *page,
+                               struct rpc_status *status)
 {
-    bool needs_all = query->want_total || walk->range->count_only;
+    bool needs_all = query->want_total || walk->range->count_only || query->order.is_set;
     while (!page->more || needs_all) {
-        struct store_entry entry;
-        struct found found;
-        bool is_wanted = false;
-        enum rpc_code code = walk_next(walk, &entry, status);
+        struct candidate candidate;
+        candidate.is_open = false;
+        enum rpc_code code = walk_next(walk, &candidate.entry, status);
         if (code == RPC_NOT_FOUND)
             return RPC_OK;
         if (code == RPC_OK)
-            code = get_of_entry(walk->reader, walk->range->index, &entry, &found, status);
+            code = candidate_read(walk, query, &candidate, status);
+        if (code != RPC_OK)
+            return code;
+        if (!passes(query, &candidate))
+            continue;
+        page->passed++;
+        code = query->order.is_set ? rank_row(query, ranking, page, &candidate, status)
+                                   : take_row(walk, query, page, &candidate, status);
+        if (code != RPC_OK)
+            return code;
+    }
+    return RPC_OK;
+}
+
+/* Takes the ordered rows behind the offset onto the page. */
+static enum rpc_code take_ranked(struct walk *walk, const struct store_query *query,
+                                 struct store_ranking *ranking, struct page *page,
+                                 struct rpc_status *status)
+{
+    for (size_t i = store__rank_order(ranking, query->offset); i < ranking->count; i++) {
+        /* The value of a primary key's entry is its record: read it again. */
+        struct store_get get = {.index = walk->range->index, .key = ranking->rows[i].key};
+        struct candidate candidate = {.entry = {.key = get.key}};
+        enum rpc_code code = RPC_OK;
+        if (get.index->unique)
+            code = walk->reader->engine->ops->get(walk->reader->txn, get.key,
+                                                  &candidate.entry.value, status);
         if (code == RPC_OK)
-            code = passes(query, found.packed, &is_wanted, status);
-        if (code == RPC_OK && is_wanted)
-            code = take_row(walk, query, page, &found, entry.key, status);
+            code = candidate_open(walk, &candidate, status);
+        if (code != RPC_OK)
+            return code;
+        size_t bytes = walk->reader->answer_bytes + candidate.found.packed.len + STORE_ROW_BYTES;
+        if (bytes > STORE_ANSWER_BYTES_HARD_MAX)
+            return out_of_memory(status);
+        code = page_add(walk, page, get.key, &candidate.found, status);
         if (code != RPC_OK)
             return code;
     }
@@ -390,8 +482,13 @@ enum rpc_code store__query_run(struct store_reader *reader, const struct store_q
     if (code != RPC_OK)
         return code;
     struct page page = {.more = false};
-    code = fill_page(&walk, query, &page, status);
+    struct store_ranking ranking = {.order = &query->order,
+                                    .arena = reader->context->arena,
+                                    .max = (uint64_t)query->offset + query->range.limit};
+    code = fill_page(&walk, query, &ranking, &page, status);
     walk_close(&walk);
+    if (code == RPC_OK && query->order.is_set)
+        code = take_ranked(&walk, query, &ranking, &page, status);
     if (code == RPC_OK && page.more)
         code = make_cursor(&walk, &page, &response->cursor, status);
     if (code == RPC_OK && (query->want_total || query->range.count_only))

@@ -15,6 +15,8 @@
 /* Ops of one read, and filters of one query, at most. */
 #define STORE_READ_OPS_MAX 4096
 #define STORE_FILTERS_MAX 16
+/* Words of one search at most. */
+#define STORE_WORDS_MAX 64
 /* Rows of an answer, with what each costs beside its bytes: ranges are cut there … */
 #define STORE_ANSWER_BYTES_MAX ((size_t)8 * 1024 * 1024)
 #define STORE_ROW_BYTES 64
@@ -50,11 +52,30 @@ struct store_filter {
     struct store_value value;
 };
 
+/* What rows are ordered by. */
+struct store_order {
+    bool is_set;
+    bool is_text;
+    bool descending;
+    bool has_last;
+    int64_t last;
+    size_t search; /* of a text: its place in the index's search */
+    size_t field;  /* of a number: its place in the query's fields */
+};
+
 struct store_query {
     struct store_range range;
     size_t filter_count;
-    const ProtobufCFieldDescriptor *fields[STORE_FILTERS_MAX];
     struct store_filter filters[STORE_FILTERS_MAX];
+    /* Fields whose values are looked at: the filters' in their order, then the order's. */
+    size_t field_count;
+    const ProtobufCFieldDescriptor *fields[STORE_FILTERS_MAX + 1];
+    /* The index keeps them all, in these places of its covers: records stay closed. */
+    bool is_covered;
+    size_t covers[STORE_FILTERS_MAX + 1];
+    size_t word_count;
+    struct span words[STORE_WORDS_MAX]; /* folded, in the arena */
+    struct store_order order;
     uint32_t offset;
     bool want_total;
 };

@@ -4,9 +4,10 @@
  * A cursor is a byte and a key: 1, the last key that was answered, behind which to go on; or 0
  * alone, where an answer was full before this range began.
  */
-#include "store/query.h"
-
 #include "store/range.h"
+#include "store/entry.h"
+#include "store/fold.h"
+#include "store/query.h"
 
 static enum rpc_code out_of_memory(struct rpc_status *status)
 {
@@ -174,6 +175,18 @@ static bool comparison_known(Lotcast__V1__Comparison comparison)
            comparison <= LOTCAST__V1__COMPARISON__COMPARISON_GREATER_OR_EQUAL;
 }
 
+/* A field whose values the query looks at, and where the index has it, if it does. */
+static void add_field(struct store_query *query, const ProtobufCFieldDescriptor *field)
+{
+    const struct store_index *index = query->range.index;
+    size_t cover = 0;
+    while (cover < index->cover_count && index->table->fields[index->covers[cover]] != field)
+        cover++;
+    query->is_covered = query->is_covered && cover < index->cover_count;
+    query->covers[query->field_count] = cover;
+    query->fields[query->field_count++] = field;
+}
+
 static enum rpc_code add_filter(struct store_query *query, const Lotcast__V1__FilterOp *op,
                                 struct rpc_status *status)
 {
@@ -190,7 +203,82 @@ static enum rpc_code add_filter(struct store_query *query, const Lotcast__V1__Fi
     if (!comparison_known(op->comparison))
         return store__invalid(status, op->field, "there is no such comparison");
     filter->comparison = op->comparison;
-    query->fields[query->filter_count++] = field;
+    query->filter_count++;
+    add_field(query, field);
+    return RPC_OK;
+}
+
+/* Folds the search, and takes it apart into words where they lie. */
+static enum rpc_code add_words(struct store_query *query, const char *search, struct arena *arena,
+                               struct rpc_status *status)
+{
+    const struct store_index *index = query->range.index;
+    size_t len = strlen(search);
+    if (len == 0)
+        return RPC_OK;
+    if (index->search_count == 0)
+        return store__invalid(status, "search", "%s of %s is not for searching", index->name,
+                              index->table->name);
+    if (len > STORE_SEARCH_TEXT_BYTES_MAX)
+        return store__invalid(status, "search", "a search has %d bytes at most",
+                              STORE_SEARCH_TEXT_BYTES_MAX);
+    uint8_t *folded = arena_alloc(arena, STORE_SEARCH_TEXT_BYTES_MAX);
+    if (folded == NULL ||
+        !store__fold(span_of(search, len), folded, STORE_SEARCH_TEXT_BYTES_MAX, &len))
+        return out_of_memory(status);
+    for (size_t at = 0; at < len;) {
+        size_t end = at;
+        while (end < len && folded[end] != ' ')
+            end++;
+        if (end > at && query->word_count == STORE_WORDS_MAX)
+            return store__invalid(status, "search", "a search has %d words at most",
+                                  STORE_WORDS_MAX);
+        if (end > at)
+            query->words[query->word_count++] = (struct span){folded + at, end - at};
+        at = end + 1;
+    }
+    return RPC_OK;
+}
+
+/* The place of a field among the texts that the index is searched by; search_count: none. */
+static size_t find_search(const struct store_index *index, const ProtobufCFieldDescriptor *field)
+{
+    size_t search = 0;
+    while (search < index->search_count && index->table->fields[index->search[search]] != field)
+        search++;
+    return search;
+}
+
+static enum rpc_code set_order(struct store_query *query, const Lotcast__V1__OrderOp *op,
+                               struct rpc_status *status)
+{
+    const struct store_index *index = query->range.index;
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(index->table->record, op->field);
+    struct store_order *order = &query->order;
+    struct store_value last;
+    enum store_kind kind;
+    if (field == NULL || !store__wire_kind(field, &kind))
+        return store__invalid(status, op->field, "%s has no such field to order by",
+                              index->table->name);
+    if (query->range.limit == 0 || query->range.count_only || query->range.cursor.len > 0)
+        return store__invalid(status, "order", "an order wants a limit, and no cursor");
+    *order = (struct store_order){.is_set = true,
+                                  .is_text = kind != STORE_KIND_NUMBER,
+                                  .descending = op->descending,
+                                  .has_last = op->last != NULL,
+                                  .search = find_search(index, field),
+                                  .field = query->field_count};
+    if (order->is_text && (order->search == index->search_count || order->has_last))
+        return store__invalid(status, op->field, "%s of %s does not order by %s", index->name,
+                              index->table->name, op->field);
+    if (order->is_text)
+        return RPC_OK;
+    if (order->has_last &&
+        (!store__value_of_part(op->last, &last) || last.kind != STORE_KIND_NUMBER))
+        return store__invalid(status, op->field, "the value is not of the kind of %s", op->field);
+    order->last = order->has_last ? last.number : 0;
+    add_field(query, field);
     return RPC_OK;
 }
 
@@ -198,16 +286,20 @@ enum rpc_code store__query_prepare(const struct store_tables *tables,
                                    const Lotcast__V1__QueryRequest *request, struct arena *arena,
                                    struct store_query *ret_query, struct rpc_status *status)
 {
-    struct store_query query = {.offset = request->offset, .want_total = request->want_total};
+    struct store_query *query = ret_query;
+    *query = (struct store_query){
+        .offset = request->offset, .want_total = request->want_total, .is_covered = true};
     if (request->range == NULL)
         return store__invalid(status, "range", "a query needs a range");
     if (request->n_filters > STORE_FILTERS_MAX)
         return store__invalid(status, "filters", "a query has at most %d filters",
                               STORE_FILTERS_MAX);
-    enum rpc_code code = store__range_prepare(tables, request->range, arena, &query.range, status);
+    enum rpc_code code = store__range_prepare(tables, request->range, arena, &query->range, status);
     for (size_t i = 0; i < request->n_filters && code == RPC_OK; i++)
-        code = add_filter(&query, request->filters[i], status);
+        code = add_filter(query, request->filters[i], status);
     if (code == RPC_OK)
-        *ret_query = query;
+        code = add_words(query, request->search, arena, status);
+    if (code == RPC_OK && request->order != NULL)
+        code = set_order(query, request->order, status);
     return code;
 }

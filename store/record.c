@@ -87,6 +87,26 @@ static enum rpc_code add_columns(struct store_table *table, struct store_index *
     return RPC_OK;
 }
 
+/* The slots of fields of one kind that are kept in an index's entries. */
+static enum rpc_code add_kept(struct store_table *table, const struct store_index *index,
+                              char *const *names, size_t count, size_t max, enum store_kind kind,
+                              size_t *ret_slots, struct rpc_status *status)
+{
+    if (count > max || (count > 0 && index->unique))
+        return refuse(
+            status, table, index->name,
+            "an index covers 8 fields and is searched by 8 at most, a unique one by none");
+    for (size_t i = 0; i < count; i++) {
+        enum rpc_code code = slot_of(table, index->name, names[i], &ret_slots[i], status);
+        if (code != RPC_OK)
+            return code;
+        if (table->kinds[ret_slots[i]] != kind)
+            return refuse(status, table, index->name,
+                          "an index covers numbers and is searched by texts");
+    }
+    return RPC_OK;
+}
+
 /* Shares the room for an index's own fields among its texts. */
 static void limit_texts(const struct store_table *table, struct store_index *index)
 {
@@ -118,6 +138,15 @@ static enum rpc_code make_index(struct store_table *table, struct store_index *i
     if (code != RPC_OK)
         return code;
     limit_texts(table, index);
+    code = add_kept(table, index, rules->covers, rules->n_covers, STORE_COVERS_MAX,
+                    STORE_KIND_NUMBER, index->covers, status);
+    if (code == RPC_OK)
+        code = add_kept(table, index, rules->search, rules->n_search, STORE_SEARCH_FIELDS_MAX,
+                        STORE_KIND_TEXT, index->search, status);
+    if (code != RPC_OK)
+        return code;
+    index->cover_count = rules->n_covers;
+    index->search_count = rules->n_search;
     if (index->unique)
         return RPC_OK;
     for (size_t i = 0; i < table->primary.field_count; i++)

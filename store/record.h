@@ -4,7 +4,7 @@
  *
  *   table, 0, primary key        → format u8, version u64, crc32 u32 (big endian), packed record
  *   table, index, fields         → primary key parts               (a unique index)
- *   table, index, fields, primary key → nothing                    (any other index)
+ *   table, index, fields, primary key → nothing, or what the index covers (entry.h)
  *
  * The checksum is over key, version and record, since LMDB has none of its own: a page that came
  * back wrong is RPC_DATA_LOSS, never somebody else's record.
@@ -23,6 +23,9 @@
 #define STORE_FIELDS_MAX 4
 /* An index's fields and the primary key behind them. */
 #define STORE_COLUMNS_MAX (2 * STORE_FIELDS_MAX)
+/* Numbers that an index covers, and texts that it is searched by, at most. */
+#define STORE_COVERS_MAX 8
+#define STORE_SEARCH_FIELDS_MAX 8
 /* A packed record at most, in bytes: one always fits into an answer. */
 #define STORE_RECORD_BYTES_MAX ((size_t)4 * 1024 * 1024)
 #define STORE_RECORD_HEAD_BYTES 13
@@ -42,6 +45,10 @@ struct store_index {
     size_t field_count;  /* columns that are the index's own */
     size_t column_count; /* with the primary key's behind them, unless unique */
     struct store_column columns[STORE_COLUMNS_MAX];
+    size_t cover_count;
+    size_t covers[STORE_COVERS_MAX]; /* slots */
+    size_t search_count;
+    size_t search[STORE_SEARCH_FIELDS_MAX]; /* slots */
 };
 
 struct store_table {

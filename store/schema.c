@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "rpc/base/arena.h"
+#include "store/entry.h"
 
 /* Records or entries of one transaction while an index is built or dropped. */
 #define BATCH_ROWS 5000
@@ -48,6 +49,18 @@ static void append_text(struct definition *definition, size_t *len, const char *
         *len = sizeof definition->text - 1;
 }
 
+/* Fields by their numbers, behind a word. */
+static void append_kept(struct definition *definition, size_t *len, const struct store_index *index,
+                        const char *word, const size_t *slots, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char field[32];
+        (void)snprintf(field, sizeof field, "%s%u", i == 0 ? word : ",",
+                       index->table->fields[slots[i]]->id);
+        append_text(definition, len, field);
+    }
+}
+
 static void define(const struct store_index *index, struct definition *ret_definition)
 {
     const struct store_table *table = index->table;
@@ -67,6 +80,8 @@ static void define(const struct store_index *index, struct definition *ret_defin
                        kind_name(table->kinds[slot]));
         append_text(ret_definition, &len, field);
     }
+    append_kept(ret_definition, &len, index, " covers ", index->covers, index->cover_count);
+    append_kept(ret_definition, &len, index, " search ", index->search, index->search_count);
 }
 
 static void definition_key(uint32_t table, uint32_t index, struct store_key_buffer *ret_key)
@@ -336,6 +351,12 @@ static enum rpc_code enter(struct step *step, struct span key, struct span store
         if (code != RPC_NOT_FOUND)
             return code;
         value = (struct span){key.data + STORE_KEY_PREFIX_BYTES, key.len - STORE_KEY_PREFIX_BYTES};
+    }
+    struct store_entry_buffer kept;
+    if (store__entry_has_value(index)) {
+        if (!store__entry_pack(index, values, &kept))
+            return rpc_status_set(schema->status, RPC_RESOURCE_EXHAUSTED, "out of memory");
+        value = (struct span){kept.data, kept.len};
     }
     step->wrote = true;
     return schema->engine->ops->put(step->txn, store__key_span(&entry), (struct span){0}, value,

@@ -1,0 +1,40 @@
+/*
+ * The first rows of an order, kept while all rows are walked over: a heap whose root is the last of
+ * them, so that memory is bounded by how many are asked for. Rows that are alike stay in the order
+ * in which they came.
+ *
+ * Owned by the call that makes it; keys and texts are borrowed from its snapshot.
+ */
+#ifndef STORE_RANK_H
+#define STORE_RANK_H
+
+#include "rpc/base/arena.h"
+#include "store/query.h"
+
+/* One row: what it is ordered by, and its entry's key in the range's index. */
+struct store_ranked {
+    bool is_last; /* behind all others, whatever the direction */
+    int64_t number;
+    struct span text;
+    struct span key;
+    uint64_t place; /* in which it came */
+};
+
+struct store_ranking {
+    const struct store_order *order;
+    struct arena *arena;
+    uint64_t max; /* rows that are kept */
+    struct store_ranked *rows;
+    size_t count, capacity;
+};
+
+/* False when the arena is full. */
+bool store__rank_add(struct store_ranking *ranking, const struct store_ranked *row)
+    __attribute__((warn_unused_result));
+/*
+ * Puts the rows behind the first `skip` in order. They begin at the returned place of ranking->rows
+ * and go up to ranking->count; those before have no order any more.
+ */
+size_t store__rank_order(struct store_ranking *ranking, uint64_t skip);
+
+#endif
