@@ -56,6 +56,20 @@ static inline struct store_read_op services__get(const ProtobufCMessageDescripto
     return (struct store_read_op){.record = record, .key = key};
 }
 
+/* An op that gets a kind's active job for the customer: its slot is kind:customer. False when out
+ * of memory. */
+static inline bool services__active_job(struct rpc_context *context, const char *kind,
+                                        int64_t customer_id, struct store_read_op *ret_op)
+{
+    char *slot = arena_printf(context->arena, "%s:%lld", kind, (long long)customer_id);
+    if (slot == NULL)
+        return false;
+    *ret_op = (struct store_read_op){.record = &lotcast__v1__job_record__descriptor,
+                                     .index = "by_slot",
+                                     .key = store_key(store_text(slot))};
+    return true;
+}
+
 /* The record that such an op found, or NULL, and its version (0: absent). */
 static inline void *services__row(const struct store_read_op *op)
 {

@@ -10,81 +10,28 @@
  * it found is checked again by the commit that makes the job.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "clients/site/site.h"
-#include "rpc/base/clock.h"
-#include "rpc/services/internal.h"
+#include "rpc/services/deferred.h"
 #include "rpc/services/jobs/jobs.h"
 #include "rpc/services/model/budget.h"
 #include "rpc/services/model/onboarding.h"
+#include "rpc/services/website.h"
 
 /* ConnectWebsite answers with what there is after so long. */
 #define WEBSITE_WAIT_MS 25000
 /* Launch answers DEADLINE_EXCEEDED after so long, just before the facade would. */
 #define LAUNCH_WAIT_MS 59000
-/* Time kept for the answer's way back, within the call's own deadline. */
-#define ANSWER_MS 500
 /* Items looked at for one that can be advertised; beyond it the job finds out. */
 #define ADVERTISABLE_LOOK_MAX 2000
 #define ADVERTISABLE_PAGE_ROWS 200
 
-#define KIND_SCAN LOTCAST__V1__JOB_KIND__JOB_KIND_SCAN
 #define KIND_LAUNCH LOTCAST__V1__JOB_KIND__JOB_KIND_LAUNCH
 #define FAIL(status, reason, field) \
     rpc_status_fail(status, LOTCAST__V1__REASON__REASON_##reason, field)
 
 /* --- shared --- */
-
-/* A deferred call. Freed when it is finished. */
-struct wait {
-    struct rpc_server_call *call;
-    void *response;
-};
-
-/* When the call has to be answered, on clock_mono_ms(). */
-static int64_t wait_until(struct rpc_server_call *call, int64_t wait_ms)
-{
-    int64_t until = clock_mono_ms() - rpc_server_call_elapsed_us(call) / 1000 + wait_ms;
-    int64_t deadline = rpc_server_call_context(call)->deadline_ms;
-    if (deadline != INT64_MAX && until > deadline - ANSWER_MS)
-        until = deadline - ANSWER_MS;
-    return until;
-}
-
-/* Defers the call until the job has ended. */
-static enum rpc_code wait_for(struct services *services, struct rpc_server_call *call,
-                              void *response, int64_t job_id, int64_t wait_ms,
-                              void (*done)(void *arg, const Lotcast__V1__JobRecord *job),
-                              struct rpc_status *status)
-{
-    struct wait *wait = malloc(sizeof *wait);
-    if (wait == NULL)
-        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
-    *wait = (struct wait){call, response};
-    enum rpc_code code =
-        jobs_wait(services->jobs, job_id, wait_until(call, wait_ms), done, wait, status);
-    if (code == RPC_OK)
-        return RPC_DEFERRED;
-    free(wait);
-    return code;
-}
-
-/* Ends a call that waited. */
-static void wait_finish(struct wait *wait, const struct rpc_status *status)
-{
-    rpc_server_call_finish(wait->call, status->code, status);
-    free(wait);
-}
-
-/* The status of a job that has failed. */
-static void job_error(const Lotcast__V1__JobRecord *job, struct rpc_status *status)
-{
-    rpc_status_from_message(status, job->error);
-    if (status->code == RPC_OK)
-        (void)FAIL(status, INTERNAL, NULL);
-}
 
 /* The outcome of a read or of preparing a commit. */
 static enum rpc_code store_outcome(enum rpc_code code, struct rpc_status *status)
@@ -105,144 +52,43 @@ static bool job_active(const Lotcast__V1__JobRecord *job)
     return job->state == LOTCAST__V1__JOB_STATE__JOB_STATE_ACTIVE;
 }
 
-/* Asks for the active job of a kind (its slot is kind:customer). False when out of memory. */
-static bool active_job_op(struct rpc_context *context, const char *kind, int64_t customer_id,
-                          struct store_read_op *op)
-{
-    char *slot = arena_printf(context->arena, "%s:%lld", kind, (long long)customer_id);
-    if (slot == NULL)
-        return false;
-    *op = (struct store_read_op){.record = &lotcast__v1__job_record__descriptor,
-                                 .index = "by_slot",
-                                 .key = store_key(store_text(slot))};
-    return true;
-}
-
 /* --- ConnectWebsite --- */
 
-enum { SITE_WEBSITE, SITE_SCAN, SITE_LAUNCH, SITE_OPS };
-
-struct site_change {
-    struct services *services;
-    struct rpc_context *context;
-    int64_t customer_id;
-    const char *url;
-    struct store_read_op ops[SITE_OPS];
-};
-
-static enum rpc_code site_read(struct site_change *change, struct rpc_status *status)
+/* Joins the scan of the same URL that runs already, or begins one. RPC_ABORTED with no reason: read
+ * again. */
+static enum rpc_code website_connect_once(struct rpc_server_call *call, const char *url,
+                                          int64_t *ret_job_id, struct rpc_status *status)
 {
-    struct store_read_op *ops = change->ops;
-    ops[SITE_WEBSITE] = (struct store_read_op){.record = &lotcast__v1__website_record__descriptor,
-                                               .key = store_key(store_number(change->customer_id))};
-    if (!active_job_op(change->context, "scan", change->customer_id, &ops[SITE_SCAN]) ||
-        !active_job_op(change->context, "launch", change->customer_id, &ops[SITE_LAUNCH]))
-        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
-    return store_outcome(
-        store_read(change->services->options.store, change->context, ops, SITE_OPS, status),
-        status);
-}
-
-/* Ends a scan of another URL: its run loses its lease and writes nothing any more. */
-static enum rpc_code scan_supersede(struct site_change *change, struct store_commit *commit,
-                                    struct rpc_status *status)
-{
-    Lotcast__V1__JobRecord *job = services__row(&change->ops[SITE_SCAN]);
-    if (job == NULL)
-        return RPC_OK;
-    struct rpc_status error;
-    (void)rpc_status_fail_message(&error, LOTCAST__V1__REASON__REASON_CONFLICT, NULL,
-                                  "Another website was connected meanwhile");
-    job->state = LOTCAST__V1__JOB_STATE__JOB_STATE_FAILED;
-    job->due_key = 0;
-    job->active_slot = (char *)"";
-    job->lease_owner = (char *)"";
-    job->finished_at_ms = clock_now_ms();
-    job->error = rpc_status_to_message(&error, change->context->arena);
-    if (job->error == NULL)
-        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
-    (void)store_commit_put_version(commit, job, services__version(&change->ops[SITE_SCAN]));
-    return RPC_OK;
-}
-
-/* Adds the website's record and its scan job to the commit. */
-static enum rpc_code scan_begin(struct site_change *change, struct store_commit *commit,
-                                int64_t *ret_job_id, struct rpc_status *status)
-{
-    Lotcast__V1__WebsiteRecord website = LOTCAST__V1__WEBSITE_RECORD__INIT;
-    const Lotcast__V1__WebsiteRecord *was = services__row(&change->ops[SITE_WEBSITE]);
-    if (was != NULL)
-        website = *was;
-    bool connected = onboarding_website_connected(was);
-    bool is_new = !connected || strcmp(was->url, change->url) != 0;
-
-    Lotcast__V1__ScanJob scan = LOTCAST__V1__SCAN_JOB__INIT;
-    scan.url = (char *)change->url;
-    scan.replaces = is_new;
-    Lotcast__V1__JobRecord job = LOTCAST__V1__JOB_RECORD__INIT;
-    job.kind = KIND_SCAN;
-    job.customer_id = change->customer_id;
-    job.scan = &scan;
-    int64_t job_id = 0;
-    enum rpc_code code =
-        jobs_add(change->services->jobs, change->context, commit, &job, &job_id, status);
-    if (code != RPC_OK)
-        return services__store_failed(code, status);
-    website.customer_id = change->customer_id;
-    if (!connected)
-        website.url = (char *)change->url;
-    website.first_scan_pending = is_new;
-    website.scan_job_id = job_id;
-    (void)store_commit_put_version(commit, &website, services__version(&change->ops[SITE_WEBSITE]));
-    *ret_job_id = job_id;
-    return RPC_OK;
-}
-
-/* Joins the scan of the same URL that runs already, or begins one. RPC_ABORTED: read again. */
-static enum rpc_code site_change_once(struct site_change *change, int64_t *ret_job_id,
-                                      struct rpc_status *status)
-{
-    enum rpc_code code = site_read(change, status);
-    if (code != RPC_OK)
-        return code;
-    const Lotcast__V1__JobRecord *running = services__row(&change->ops[SITE_SCAN]);
-    if (running != NULL && running->scan != NULL && strcmp(running->scan->url, change->url) == 0) {
-        *ret_job_id = running->job_id;
-        return RPC_OK;
-    }
-    if (services__row(&change->ops[SITE_LAUNCH]) != NULL)
-        return rpc_status_fail_message(status, LOTCAST__V1__REASON__REASON_CONFLICT, NULL,
-                                       "Your ads are being launched from the present website");
+    struct services *services = rpc_server_call_self(call);
+    struct rpc_context *context = rpc_server_call_context(call);
     struct store_commit commit;
-    int64_t job_id = 0;
-    store_commit_init(&commit, change->services->options.store, change->context);
-    code = scan_supersede(change, &commit, status);
-    if (code == RPC_OK)
-        code = scan_begin(change, &commit, &job_id, status);
-    if (code == RPC_OK)
-        code = commit_outcome(store_commit_send(&commit, change->context, NULL, status), status);
-    if (code != RPC_OK)
+    store_commit_init(&commit, services->options.store, context);
+    enum rpc_code code =
+        website_connect_add(services, context, &commit,
+                            rpc_server_call_principal(call)->customer_id, url, ret_job_id, status);
+    if (code != RPC_OK || commit.count == 0)
         return code;
-    jobs_wake(change->services->jobs);
-    *ret_job_id = job_id;
-    return RPC_OK;
+    code = commit_outcome(store_commit_send(&commit, context, NULL, status), status);
+    if (code == RPC_OK)
+        jobs_wake(services->jobs);
+    return code;
 }
 
-static void website_done(void *wait_, const Lotcast__V1__JobRecord *job)
+static void website_done(void *deferred_, const Lotcast__V1__JobRecord *job)
 {
-    struct wait *wait = wait_;
-    Lotcast__V1__ConnectWebsiteResponse *response = wait->response;
+    struct deferred *deferred = deferred_;
+    Lotcast__V1__ConnectWebsiteResponse *response = deferred->response;
     struct rpc_status status;
     rpc_status_clear(&status);
     if (job == NULL) {
         (void)FAIL(&status, UNAVAILABLE, NULL);
     } else if (job->state == LOTCAST__V1__JOB_STATE__JOB_STATE_FAILED) {
-        job_error(job, &status);
+        deferred_job_error(job, &status);
     } else {
         response->success = true;
         response->items_found = job->scan == NULL ? 0 : job->scan->items_found;
     }
-    wait_finish(wait, &status);
+    deferred_finish(deferred, &status);
 }
 
 static enum rpc_code connect_website(struct rpc_server_call *call, const void *request_,
@@ -250,17 +96,15 @@ static enum rpc_code connect_website(struct rpc_server_call *call, const void *r
 {
     struct services *services = rpc_server_call_self(call);
     const Lotcast__V1__ConnectWebsiteRequest *request = request_;
-    struct site_change change = {.services = services,
-                                 .context = rpc_server_call_context(call),
-                                 .customer_id = rpc_server_call_principal(call)->customer_id};
+    const char *url = NULL;
     enum rpc_code code = site_url_check(request->url, services->options.scan_policy,
-                                        change.context->arena, &change.url, status);
+                                        rpc_server_call_arena(call), &url, status);
     if (code != RPC_OK)
         return code;
     int64_t job_id = 0;
     code = RPC_ABORTED;
     for (int i = 0; i < SERVICES_COMMIT_TRIES && code == RPC_ABORTED; i++) {
-        code = site_change_once(&change, &job_id, status);
+        code = website_connect_once(call, url, &job_id, status);
         if (code == RPC_ABORTED && status->reason == LOTCAST__V1__REASON__REASON_CONFLICT)
             return code;
     }
@@ -268,7 +112,7 @@ static enum rpc_code connect_website(struct rpc_server_call *call, const void *r
         return FAIL(status, CONFLICT, NULL);
     if (code != RPC_OK)
         return code;
-    return wait_for(services, call, response, job_id, WEBSITE_WAIT_MS, website_done, status);
+    return deferred_job_wait(call, response, job_id, WEBSITE_WAIT_MS, website_done, status);
 }
 
 /* --- Launch --- */
@@ -319,7 +163,7 @@ static enum rpc_code launch_read(struct launch_start *start, struct rpc_status *
     for (size_t i = 0; i < LAUNCH_OPS; i++)
         ops[i] = (struct store_read_op){.record = records[i],
                                         .key = store_key(store_number(start->customer_id))};
-    if (!active_job_op(start->context, "launch", start->customer_id, &ops[LAUNCH_RUNNING]))
+    if (!services__active_job(start->context, "launch", start->customer_id, &ops[LAUNCH_RUNNING]))
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
     ops[LAUNCH_EARLIER] = (struct store_read_op){
         .record = &lotcast__v1__job_record__descriptor,
@@ -517,10 +361,10 @@ static enum rpc_code launch_once(struct launch_start *start, int64_t *ret_job_id
     return code;
 }
 
-static void launch_done(void *wait_, const Lotcast__V1__JobRecord *job)
+static void launch_done(void *deferred_, const Lotcast__V1__JobRecord *job)
 {
-    struct wait *wait = wait_;
-    Lotcast__V1__LaunchResponse *response = wait->response;
+    struct deferred *deferred = deferred_;
+    Lotcast__V1__LaunchResponse *response = deferred->response;
     struct rpc_status status;
     rpc_status_clear(&status);
     if (job == NULL) {
@@ -529,16 +373,16 @@ static void launch_done(void *wait_, const Lotcast__V1__JobRecord *job)
         (void)rpc_status_fail_message(&status, LOTCAST__V1__REASON__REASON_DEADLINE_EXCEEDED, NULL,
                                       "Your launch takes longer than usual; it goes on by itself");
     } else if (job->state == LOTCAST__V1__JOB_STATE__JOB_STATE_FAILED || job->launch == NULL) {
-        job_error(job, &status);
+        deferred_job_error(job, &status);
     } else {
         response->success = true;
         response->campaign_id =
-            arena_strdup(rpc_server_call_arena(wait->call), job->launch->campaign_id);
+            arena_strdup(rpc_server_call_arena(deferred->call), job->launch->campaign_id);
         response->redirect_to = (char *)"/app/dashboard";
         if (response->campaign_id == NULL)
             (void)rpc_status_set(&status, RPC_RESOURCE_EXHAUSTED, "out of memory");
     }
-    wait_finish(wait, &status);
+    deferred_finish(deferred, &status);
 }
 
 static enum rpc_code launch(struct rpc_server_call *call, const void *request, void *response,
@@ -560,7 +404,7 @@ static enum rpc_code launch(struct rpc_server_call *call, const void *request, v
         return FAIL(status, CONFLICT, NULL);
     if (code != RPC_OK)
         return code;
-    return wait_for(services, call, response, job_id, LAUNCH_WAIT_MS, launch_done, status);
+    return deferred_job_wait(call, response, job_id, LAUNCH_WAIT_MS, launch_done, status);
 }
 
 /* In the order of the service's methods. */
