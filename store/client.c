@@ -14,6 +14,7 @@ struct store_client {
     const struct registry *registry;
     const struct registry_method *read;
     const struct registry_method *commit;
+    const struct registry_method *query;
 };
 
 static const struct registry_method *find_method(const struct registry *registry, const char *name)
@@ -31,7 +32,8 @@ struct store_client *store_client_create(struct rpc_channel *channel,
     client->registry = registry;
     client->read = find_method(registry, "lotcast.v1.Store/Read");
     client->commit = find_method(registry, "lotcast.v1.Store/Commit");
-    if (client->read == NULL || client->commit == NULL) {
+    client->query = find_method(registry, "lotcast.v1.Store/Query");
+    if (client->read == NULL || client->commit == NULL || client->query == NULL) {
         free(client);
         return NULL;
     }
@@ -151,7 +153,7 @@ static bool make_bounds(struct arena *arena, const struct store_read_op *op,
 }
 
 static enum rpc_code make_range(const struct store_client *client, struct arena *arena,
-                                const struct store_read_op *op, Lotcast__V1__ReadOp *made,
+                                const struct store_read_op *op, Lotcast__V1__RangeOp **ret_range,
                                 struct rpc_status *status)
 {
     Lotcast__V1__RangeOp *range = arena_alloc(arena, sizeof *range);
@@ -166,8 +168,7 @@ static enum rpc_code make_range(const struct store_client *client, struct arena 
     range->limit = op->limit;
     range->count_only = op->count_only;
     range->cursor = (ProtobufCBinaryData){op->cursor.len, (uint8_t *)op->cursor.data};
-    made->kind_case = LOTCAST__V1__READ_OP__KIND_RANGE;
-    made->range = range;
+    *ret_range = range;
     return find_index(client, op->record, op->index, &range->table, &range->index, status);
 }
 
@@ -185,27 +186,28 @@ static enum rpc_code make_read_op(const struct store_client *client, struct aren
         made->counter = (char *)op->counter;
         return RPC_OK;
     }
-    if (op->is_range)
-        return make_range(client, arena, op, made, status);
+    if (op->is_range) {
+        made->kind_case = LOTCAST__V1__READ_OP__KIND_RANGE;
+        return make_range(client, arena, op, &made->range, status);
+    }
     return make_get(client, arena, op, made, status);
 }
 
 /* --- reading: results --- */
 
-static enum rpc_code take_result(struct arena *arena, struct store_read_op *op,
-                                 const Lotcast__V1__ReadResult *result, struct rpc_status *status)
+static enum rpc_code take_rows(struct arena *arena, struct store_read_op *op,
+                               Lotcast__V1__Row *const *rows, size_t count,
+                               struct rpc_status *status)
 {
     op->ret_row_count = 0;
-    op->ret_count = result->count;
-    op->ret_cursor = (struct span){result->cursor.data, result->cursor.len};
-    op->ret_rows = arena_calloc(arena, result->n_rows, sizeof *op->ret_rows);
-    op->ret_versions = arena_calloc(arena, result->n_rows, sizeof *op->ret_versions);
+    op->ret_rows = arena_calloc(arena, count, sizeof *op->ret_rows);
+    op->ret_versions = arena_calloc(arena, count, sizeof *op->ret_versions);
     if (op->ret_rows == NULL || op->ret_versions == NULL)
         return out_of_memory(status);
-    if (result->n_rows > 0 && op->record == NULL)
+    if (count > 0 && op->record == NULL)
         return rpc_status_set(status, RPC_INTERNAL, "the store answered rows to a counter");
-    for (size_t i = 0; i < result->n_rows; i++) {
-        const Lotcast__V1__Row *row = result->rows[i];
+    for (size_t i = 0; i < count; i++) {
+        const Lotcast__V1__Row *row = rows[i];
         enum rpc_code code =
             rpc_message_unpack(op->record, (struct span){row->value.data, row->value.len}, arena,
                                &op->ret_rows[i], status);
@@ -218,6 +220,14 @@ static enum rpc_code take_result(struct arena *arena, struct store_read_op *op,
         op->ret_row_count++;
     }
     return RPC_OK;
+}
+
+static enum rpc_code take_result(struct arena *arena, struct store_read_op *op,
+                                 const Lotcast__V1__ReadResult *result, struct rpc_status *status)
+{
+    op->ret_count = result->count;
+    op->ret_cursor = (struct span){result->cursor.data, result->cursor.len};
+    return take_rows(arena, op, result->rows, result->n_rows, status);
 }
 
 enum rpc_code store_read(struct store_client *client, struct rpc_context *context,
@@ -260,6 +270,71 @@ enum rpc_code store_get(struct store_client *client, struct rpc_context *context
     if (ret_version != NULL)
         *ret_version = op.ret_row_count == 0 ? 0 : op.ret_versions[0];
     return RPC_OK;
+}
+
+/* --- queries --- */
+
+static bool make_filters(struct arena *arena, const struct store_query_op *query,
+                         Lotcast__V1__QueryRequest *request)
+{
+    request->n_filters = query->filter_count;
+    request->filters = arena_calloc(arena, query->filter_count, sizeof *request->filters);
+    for (size_t i = 0; i < query->filter_count && request->filters != NULL; i++) {
+        Lotcast__V1__FilterOp *filter = arena_alloc(arena, sizeof *filter);
+        if (filter == NULL)
+            return false;
+        lotcast__v1__filter_op__init(filter);
+        filter->field = (char *)query->filters[i].field;
+        filter->comparison = query->filters[i].comparison;
+        filter->value = make_part(arena, &query->filters[i].value);
+        if (filter->value == NULL)
+            return false;
+        request->filters[i] = filter;
+    }
+    return request->filters != NULL;
+}
+
+static bool make_order(struct arena *arena, const struct store_query_op *query,
+                       Lotcast__V1__QueryRequest *request)
+{
+    if (query->order_field == NULL)
+        return true;
+    const struct store_key_part last = store_number(query->order_last);
+    Lotcast__V1__OrderOp *order = arena_alloc(arena, sizeof *order);
+    if (order == NULL)
+        return false;
+    lotcast__v1__order_op__init(order);
+    order->field = (char *)query->order_field;
+    order->descending = query->order_descending;
+    if (query->order_has_last)
+        order->last = make_part(arena, &last);
+    request->order = order;
+    return query->order_has_last == (order->last != NULL);
+}
+
+enum rpc_code store_query(struct store_client *client, struct rpc_context *context,
+                          struct store_query_op *query, struct rpc_status *status)
+{
+    struct arena *arena = context->arena;
+    Lotcast__V1__QueryRequest request = LOTCAST__V1__QUERY_REQUEST__INIT;
+    enum rpc_code code = make_range(client, arena, &query->range, &request.range, status);
+    if (code != RPC_OK)
+        return code;
+    if (!make_filters(arena, query, &request) || !make_order(arena, query, &request))
+        return out_of_memory(status);
+    if (query->search != NULL)
+        request.search = (char *)query->search;
+    request.offset = query->offset;
+    request.want_total = query->want_total;
+    const ProtobufCMessage *answer;
+    code = call(client, context, client->query, &request.base, &answer, status);
+    if (code != RPC_OK)
+        return code;
+    const Lotcast__V1__QueryResponse *response = (const Lotcast__V1__QueryResponse *)answer;
+    query->ret_total = response->total;
+    query->range.ret_count = response->total;
+    query->range.ret_cursor = (struct span){response->cursor.data, response->cursor.len};
+    return take_rows(arena, &query->range, response->rows, response->n_rows, status);
 }
 
 /* --- writing --- */

@@ -94,6 +94,39 @@ enum rpc_code store_get(struct store_client *client, struct rpc_context *context
                         struct store_key key, void *ret_record, uint64_t *ret_version,
                         struct rpc_status *status) __attribute__((warn_unused_result));
 
+/* --- queries: a page of a range's records that pass --- */
+
+struct store_filter_op {
+    const char *field; /* a scalar of the record */
+    Lotcast__V1__Comparison comparison;
+    struct store_key_part value; /* of the field's kind; bools and enums are numbers */
+};
+
+/* What is asked and, after store_query, its result. */
+struct store_query_op {
+    /* Whose record, index, key, bounds, reverse, limit, cursor and count_only are asked for, and
+     * whose ret_… hold the page. No cursor with an order. */
+    struct store_read_op range;
+    const struct store_filter_op *filters; /* all must hold */
+    size_t filter_count;
+    const char *search;      /* NULL: none; words, all of which must be in the index's texts */
+    const char *order_field; /* NULL: the range's order; else range.limit is needed */
+    bool order_descending;
+    bool order_has_last; /* records with this number come last in both directions */
+    int64_t order_last;
+    uint32_t offset; /* rows that pass and are skipped */
+    bool want_total;
+    int64_t ret_total; /* all that pass, if wanted */
+};
+
+/*
+ * RPC_INVALID_ARGUMENT with the field: no such field, a value of another kind, an order or a search
+ * that the index is not made for, more than 64 words or 1,024 bytes of them (field "search").
+ */
+enum rpc_code store_query(struct store_client *client, struct rpc_context *context,
+                          struct store_query_op *query, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+
 /* --- writing: all or nothing --- */
 
 struct store_commit {
