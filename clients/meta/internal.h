@@ -55,7 +55,8 @@ struct meta__pair {
 
 /*
  * Walks over all rows of a list, page after page, on the configured base. `row` returns false to
- * end it there (with RPC_OK). A list that does not end is cut with RPC_UNAVAILABLE.
+ * end it there (with RPC_OK). A list that does not end is cut with RPC_UNAVAILABLE. A parameter
+ * "limit" is the rows of a page.
  */
 enum rpc_code meta__list(struct meta_client *client, struct rpc_context *context, const char *token,
                          const char *path, const struct meta__pair *params, size_t param_count,

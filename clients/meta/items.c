@@ -16,8 +16,39 @@
 #define DESCRIPTION_CHARACTERS_MAX 5000
 /* JSON of a batch at most, in bytes: Meta's 30 MB, with room for what surrounds it. */
 #define REQUESTS_BYTES_MAX ((size_t)28 * 1024 * 1024)
+/* Products of one page of a catalog's list. */
+#define PRODUCTS_PAGE_ROWS "500"
 
-/* --- submit --- */
+/* --- errors of items --- */
+
+static int compare_errors(const void *left, const void *right)
+{
+    const struct meta_item_error *a = left;
+    const struct meta_item_error *b = right;
+    return a->item_id < b->item_id ? -1 : a->item_id > b->item_id;
+}
+
+/* Our ids are decimal; a row about anything else is not about an item of ours. */
+static bool row_id(const struct json_tree *value, int64_t *ret_id)
+{
+    return json_tree_integer(value, ret_id) && *ret_id > 0;
+}
+
+/* Keeps one error an item: the first, which has a text if any has. */
+static size_t unique_errors(struct meta_item_error *errors, size_t count)
+{
+    qsort(errors, count, sizeof *errors, compare_errors);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || errors[kept - 1].item_id != errors[i].item_id)
+            errors[kept++] = errors[i];
+        else if (errors[kept - 1].message[0] == '\0')
+            errors[kept - 1] = errors[i];
+    }
+    return kept;
+}
+
+/* --- send --- */
 
 /* The text cut at `max` characters. NULL on exhaustion. */
 static const char *cut(const char *text, size_t max, struct arena *arena)
@@ -79,34 +110,22 @@ static void append_item(struct buffer *json, const Lotcast__V1__ItemRecord *item
     (void)buffer_append_string(json, "}}");
 }
 
-struct submission {
-    const char **handles;
-    size_t count;
-    size_t room;
-};
-
-static bool add_handle(struct submission *submission, const char *handle, struct arena *arena)
+static void append_change(struct buffer *json, const struct meta_item_change *change,
+                          struct arena *arena)
 {
-    if (submission->count == submission->room) {
-        size_t room = submission->room == 0 ? 8 : submission->room * 2;
-        const char **handles = arena_calloc(arena, room, sizeof *handles);
-        if (handles == NULL)
-            return false;
-        if (submission->count > 0)
-            memcpy(handles, submission->handles, submission->count * sizeof *handles);
-        submission->handles = handles;
-        submission->room = room;
-    }
-    submission->handles[submission->count++] = handle;
-    return true;
+    if (change->item != NULL)
+        append_item(json, change->item, arena);
+    else
+        (void)buffer_printf(json, "{\"method\":\"DELETE\",\"data\":{\"id\":\"%" PRId64 "\"}}",
+                            change->item_id);
 }
 
 /* Sends one batch. `ret_reduce`: it is too large, for Meta or for us. */
-static enum rpc_code submit_batch(struct meta_client *client, struct rpc_context *context,
-                                  const char *token, const char *path,
-                                  Lotcast__V1__ItemRecord *const *items, size_t count,
-                                  const struct json_tree **ret_answer, bool *ret_reduce,
-                                  struct rpc_status *status)
+static enum rpc_code send_batch(struct meta_client *client, struct rpc_context *context,
+                                const char *token, const char *path,
+                                const struct meta_item_change *changes, size_t count,
+                                const struct json_tree **ret_answer, bool *ret_reduce,
+                                struct rpc_status *status)
 {
     struct buffer json;
     buffer_init(&json, REQUESTS_BYTES_MAX);
@@ -114,7 +133,7 @@ static enum rpc_code submit_batch(struct meta_client *client, struct rpc_context
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
             (void)buffer_append_byte(&json, ',');
-        append_item(&json, items[i], context->arena);
+        append_change(&json, &changes[i], context->arena);
     }
     (void)buffer_append_byte(&json, ']');
     const char *text = buffer_cstring(&json);
@@ -133,21 +152,152 @@ static enum rpc_code submit_batch(struct meta_client *client, struct rpc_context
     return meta__call(client, context, &request, ret_answer, ret_reduce, status);
 }
 
-static enum rpc_code take_handles(const struct json_tree *answer, struct submission *submission,
-                                  struct arena *arena, struct rpc_status *status)
+/* A call under way. */
+struct sending {
+    struct arena *arena;
+    struct meta_item_change *changes; /* a copy: what was refused is taken out to send the rest */
+    size_t count;
+    const char **handles;
+    size_t handle_count, handle_room;
+    struct meta_item_error *errors;
+    size_t error_count, error_room;
+    bool failed; /* out of memory */
+};
+
+/* Room for `count` more elements of `size` bytes; NULL on exhaustion. */
+static void *grow(struct arena *arena, void *old, size_t used, size_t count, size_t size,
+                  size_t *room)
+{
+    if (used + count <= *room)
+        return old;
+    size_t wanted = (used + count) * 2;
+    void *rows = arena_calloc(arena, wanted, size);
+    if (rows == NULL)
+        return NULL;
+    if (used > 0)
+        memcpy(rows, old, used * size);
+    *room = wanted;
+    return rows;
+}
+
+static enum rpc_code take_handles(struct sending *sending, const struct json_tree *answer,
+                                  struct rpc_status *status)
 {
     const struct json_tree *handles = json_tree_get(answer, "handles");
     if (handles == NULL || handles->kind != JSON_TREE_ARRAY)
         return meta__fail_answer(status);
-    if (handles->count == 0)
-        return meta__fail(RPC_INVALID_ARGUMENT, status); /* Meta took nothing of it */
+    const char **rows = grow(sending->arena, sending->handles, sending->handle_count,
+                             handles->count, sizeof *rows, &sending->handle_room);
+    if (rows == NULL && handles->count > 0)
+        return meta__fail_memory(status);
+    sending->handles = rows;
     for (const struct json_tree *at = handles->first; at != NULL; at = at->next) {
         const char *handle = json_tree_text(at);
         if (handle == NULL || handle[0] == '\0')
             return meta__fail_answer(status);
-        if (!add_handle(submission, handle, arena))
-            return meta__fail_memory(status);
+        sending->handles[sending->handle_count++] = handle;
     }
+    return RPC_OK;
+}
+
+/* Notes what validation_status refuses. Rows that only warn refuse nothing. */
+static enum rpc_code take_refusals(struct sending *sending, const struct json_tree *answer,
+                                   struct rpc_status *status)
+{
+    const struct json_tree *rows = json_tree_get(answer, "validation_status");
+    if (rows == NULL || rows->count == 0)
+        return RPC_OK;
+    struct meta_item_error *errors = grow(sending->arena, sending->errors, sending->error_count,
+                                          rows->count, sizeof *errors, &sending->error_room);
+    if (errors == NULL)
+        return meta__fail_memory(status);
+    sending->errors = errors;
+    for (const struct json_tree *at = rows->first; at != NULL; at = at->next) {
+        const struct json_tree *reasons = json_tree_get(at, "errors");
+        struct meta_item_error *error = &errors[sending->error_count];
+        if (reasons == NULL || reasons->kind != JSON_TREE_ARRAY || reasons->first == NULL ||
+            !row_id(json_tree_get(at, "retailer_id"), &error->item_id))
+            continue;
+        const char *message = json_tree_get_text(reasons->first, "message");
+        error->message = message == NULL ? "" : message;
+        sending->error_count++;
+    }
+    return RPC_OK;
+}
+
+/* Takes the refused out of the batch at `at`. Whether there were any. */
+static bool drop_refused(struct sending *sending, size_t first_error, size_t at, size_t part)
+{
+    struct meta_item_error *errors = sending->errors + first_error;
+    size_t count = sending->error_count - first_error;
+    size_t kept = at;
+    if (count == 0)
+        return false;
+    qsort(errors, count, sizeof *errors, compare_errors);
+    for (size_t i = at; i < sending->count; i++) {
+        const struct meta_item_error key = {.item_id = sending->changes[i].item_id};
+        if (i < at + part && bsearch(&key, errors, count, sizeof *errors, compare_errors) != NULL)
+            continue;
+        sending->changes[kept++] = sending->changes[i];
+    }
+    bool dropped = kept < sending->count;
+    sending->count = kept;
+    return dropped;
+}
+
+static enum rpc_code send_all(struct meta_client *client, struct rpc_context *context,
+                              const char *token, const char *path, struct sending *sending,
+                              struct rpc_status *status)
+{
+    size_t size = META_BATCH_ITEMS_MAX;
+    size_t at = 0;
+    while (at < sending->count) {
+        size_t part = sending->count - at < size ? sending->count - at : size;
+        size_t handles = sending->handle_count;
+        size_t errors = sending->error_count;
+        const struct json_tree *answer = NULL;
+        bool reduce = false;
+        enum rpc_code code = send_batch(client, context, token, path, sending->changes + at, part,
+                                        &answer, &reduce, status);
+        if (code != RPC_OK && reduce && part > 1) {
+            size = part / 2;
+            continue;
+        }
+        if (code == RPC_OK)
+            code = take_handles(sending, answer, status);
+        if (code == RPC_OK)
+            code = take_refusals(sending, answer, status);
+        if (code != RPC_OK)
+            return code;
+        if (sending->handle_count > handles)
+            at += part;
+        else if (!drop_refused(sending, errors, at, part))
+            return meta__fail(RPC_INVALID_ARGUMENT, status); /* Meta took nothing of it */
+    }
+    return RPC_OK;
+}
+
+enum rpc_code meta_items_send(struct meta_client *client, struct rpc_context *context,
+                              const char *token, const char *catalog_id,
+                              const struct meta_item_change *changes, size_t count,
+                              struct meta_submission *ret_submission, struct rpc_status *status)
+{
+    struct sending sending = {.arena = context->arena, .count = count};
+    const char *path = meta__path(context->arena, catalog_id, "items_batch");
+    sending.changes = arena_calloc(context->arena, count, sizeof *sending.changes);
+    if (sending.changes == NULL)
+        return meta__fail_memory(status);
+    if (count > 0)
+        memcpy(sending.changes, changes, count * sizeof *changes);
+    enum rpc_code code = send_all(client, context, token, path, &sending, status);
+    if (code != RPC_OK)
+        return code;
+    *ret_submission = (struct meta_submission){
+        .handles = sending.handles,
+        .handle_count = sending.handle_count,
+        .errors = sending.errors,
+        .error_count = unique_errors(sending.errors, sending.error_count),
+    };
     return RPC_OK;
 }
 
@@ -157,59 +307,73 @@ enum rpc_code meta_items_submit(struct meta_client *client, struct rpc_context *
                                 const char ***ret_handles, size_t *ret_handle_count,
                                 struct rpc_status *status)
 {
-    struct submission submission = {0};
-    const char *path = meta__path(context->arena, catalog_id, "items_batch");
-    size_t size = META_BATCH_ITEMS_MAX;
-    size_t at = 0;
-    while (at < count) {
-        size_t part = count - at < size ? count - at : size;
-        const struct json_tree *answer = NULL;
-        bool reduce = false;
-        enum rpc_code code =
-            submit_batch(client, context, token, path, items + at, part, &answer, &reduce, status);
-        if (code != RPC_OK && reduce && part > 1) {
-            size = part / 2;
-            continue;
-        }
-        if (code == RPC_OK)
-            code = take_handles(answer, &submission, context->arena, status);
-        if (code != RPC_OK)
-            return code;
-        at += part;
-    }
+    struct meta_item_change *changes = arena_calloc(context->arena, count, sizeof *changes);
+    struct meta_submission submission;
+    if (changes == NULL)
+        return meta__fail_memory(status);
+    for (size_t i = 0; i < count; i++)
+        changes[i] = (struct meta_item_change){items[i]->item_id, items[i]};
+    enum rpc_code code =
+        meta_items_send(client, context, token, catalog_id, changes, count, &submission, status);
+    if (code != RPC_OK)
+        return code;
     *ret_handles = submission.handles;
-    *ret_handle_count = submission.count;
+    *ret_handle_count = submission.handle_count;
+    return RPC_OK;
+}
+
+/* --- list --- */
+
+struct listing {
+    struct arena *arena;
+    int64_t *ids;
+    size_t count, room;
+    bool failed; /* out of memory */
+};
+
+static bool list_row(void *listing_, const struct json_tree *row)
+{
+    struct listing *listing = listing_;
+    int64_t *ids =
+        grow(listing->arena, listing->ids, listing->count, 1, sizeof *ids, &listing->room);
+    if (ids == NULL) {
+        listing->failed = true;
+        return false;
+    }
+    listing->ids = ids;
+    /* Others are not ours: somebody may have put them there by hand. */
+    listing->count += row_id(json_tree_get(row, "retailer_id"), &ids[listing->count]);
+    return true;
+}
+
+static int compare_ids(const void *a_, const void *b_)
+{
+    int64_t a = *(const int64_t *)a_;
+    int64_t b = *(const int64_t *)b_;
+    return a < b ? -1 : a > b;
+}
+
+enum rpc_code meta_items_list(struct meta_client *client, struct rpc_context *context,
+                              const char *token, const char *catalog_id, int64_t **ret_item_ids,
+                              size_t *ret_count, struct rpc_status *status)
+{
+    struct listing listing = {.arena = context->arena};
+    struct meta__pair params[] = {{"fields", "retailer_id"}, {"limit", PRODUCTS_PAGE_ROWS}};
+    const char *path = meta__path(context->arena, catalog_id, "products");
+    enum rpc_code code =
+        meta__list(client, context, token, path, params, 2, list_row, &listing, status);
+    if (code == RPC_OK && listing.failed)
+        code = meta__fail_memory(status);
+    if (code != RPC_OK)
+        return code;
+    if (listing.count > 0)
+        qsort(listing.ids, listing.count, sizeof *listing.ids, compare_ids);
+    *ret_item_ids = listing.ids;
+    *ret_count = listing.count;
     return RPC_OK;
 }
 
 /* --- status --- */
-
-static int compare_errors(const void *left, const void *right)
-{
-    const struct meta_item_error *a = left;
-    const struct meta_item_error *b = right;
-    return a->item_id < b->item_id ? -1 : a->item_id > b->item_id;
-}
-
-/* Our ids are decimal; a row about anything else is not about an item of ours. */
-static bool row_id(const struct json_tree *value, int64_t *ret_id)
-{
-    return json_tree_integer(value, ret_id) && *ret_id > 0;
-}
-
-/* Keeps one error an item: the first, which has a text if any has. */
-static size_t unique_errors(struct meta_item_error *errors, size_t count)
-{
-    qsort(errors, count, sizeof *errors, compare_errors);
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (kept == 0 || errors[kept - 1].item_id != errors[i].item_id)
-            errors[kept++] = errors[i];
-        else if (errors[kept - 1].message[0] == '\0')
-            errors[kept - 1] = errors[i];
-    }
-    return kept;
-}
 
 /* Errors with their texts, and ids of requests that were refused before they were tried. */
 static bool read_errors(const struct json_tree *row, struct arena *arena,

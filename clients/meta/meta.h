@@ -128,6 +128,13 @@ enum rpc_code meta_status_set(struct meta_client *client, struct rpc_context *co
                               const char *token, const char *object_id, bool active,
                               struct rpc_status *status) __attribute__((warn_unused_result));
 
+/* Changes an ad set's daily budget (Meta's minor units; 0: stays) and targeting (NULL: stays).
+ * Setting the same again changes nothing: repeating it is safe. */
+enum rpc_code meta_ad_set_update(struct meta_client *client, struct rpc_context *context,
+                                 const char *token, const char *ad_set_id, int64_t daily_budget,
+                                 const Lotcast__V1__Targeting *targeting, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+
 /* One refused item of a batch. */
 struct meta_item_error {
     int64_t item_id; /* from the retailer id */
@@ -146,6 +153,38 @@ enum rpc_code meta_items_submit(struct meta_client *client, struct rpc_context *
                                 Lotcast__V1__ItemRecord *const *items, size_t count,
                                 const char ***ret_handles, size_t *ret_handle_count,
                                 struct rpc_status *status) __attribute__((warn_unused_result));
+
+/* A change of a catalog: an item as it is now, or its deletion. */
+struct meta_item_change {
+    int64_t item_id;
+    const Lotcast__V1__ItemRecord *item; /* borrowed; NULL: it is deleted */
+};
+struct meta_submission {
+    const char **handles; /* for meta_items_status; none if every item was refused at once */
+    size_t handle_count;
+    /* Refused at once, by id, one each: no status says any more of them. */
+    struct meta_item_error *errors;
+    size_t error_count;
+};
+/*
+ * Sends changes, as many as there are, in batches; meta_items_status says when they are done. The
+ * retailer id of an item is its decimal item_id. A vehicle without Meta's required fields goes as a
+ * product; as they include an address, which no item has, all go so. Batches that Meta finds too
+ * large are halved; one of which nothing was taken is sent again without what was refused.
+ * RPC_INVALID_ARGUMENT: Meta took nothing of a batch, and did not say why. On failure earlier
+ * batches may have been taken: repeating all of it is safe.
+ */
+enum rpc_code meta_items_send(struct meta_client *client, struct rpc_context *context,
+                              const char *token, const char *catalog_id,
+                              const struct meta_item_change *changes, size_t count,
+                              struct meta_submission *ret_submission, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+
+/* The ids of all items that the catalog holds under a retailer id of ours, ascending. */
+enum rpc_code meta_items_list(struct meta_client *client, struct rpc_context *context,
+                              const char *token, const char *catalog_id, int64_t **ret_item_ids,
+                              size_t *ret_count, struct rpc_status *status)
+    __attribute__((warn_unused_result));
 
 struct meta_batch_status {
     bool finished; /* nothing more will happen */

@@ -116,25 +116,35 @@ static void append_targeting(struct buffer *json, const Lotcast__V1__Targeting *
                         targeting->age_min, targeting->age_max);
 }
 
-static void ad_set_params(struct meta__request *request, const struct meta_create *create)
+static void add_daily_budget(struct meta__request *request, int64_t daily_budget)
 {
     char budget[24];
-    (void)snprintf(budget, sizeof budget, "%" PRId64, create->daily_budget);
-    meta__param(request, "campaign_id", create->campaign_id);
+    (void)snprintf(budget, sizeof budget, "%" PRId64, daily_budget);
     meta__param(request, "daily_budget", budget);
-    meta__param(request, "billing_event", "IMPRESSIONS");
-    meta__param(request, "optimization_goal", "LINK_CLICKS");
-    meta__param(request, "bid_strategy", "LOWEST_COST_WITHOUT_CAP");
-    add_pair(request, "promoted_object", "product_set_id", create->product_set_id);
+}
+
+static void add_targeting(struct meta__request *request, const Lotcast__V1__Targeting *targeting)
+{
     struct buffer json;
     buffer_init(&json, PARAM_BYTES_MAX);
-    append_targeting(&json, create->targeting);
+    append_targeting(&json, targeting);
     const char *text = buffer_cstring(&json);
     if (text != NULL)
         meta__param(request, "targeting", text);
     else
         request->params.failed = true;
     buffer_fini(&json);
+}
+
+static void ad_set_params(struct meta__request *request, const struct meta_create *create)
+{
+    meta__param(request, "campaign_id", create->campaign_id);
+    add_daily_budget(request, create->daily_budget);
+    meta__param(request, "billing_event", "IMPRESSIONS");
+    meta__param(request, "optimization_goal", "LINK_CLICKS");
+    meta__param(request, "bid_strategy", "LOWEST_COST_WITHOUT_CAP");
+    add_pair(request, "promoted_object", "product_set_id", create->product_set_id);
+    add_targeting(request, create->targeting);
     meta__param(request, "status", "PAUSED");
 }
 
@@ -198,6 +208,23 @@ enum rpc_code meta_object_create(struct meta_client *client, struct rpc_context 
         return meta__fail_answer(status); /* it may exist: the caller looks it up */
     *ret_id = id;
     return RPC_OK;
+}
+
+/* --- changing --- */
+
+enum rpc_code meta_ad_set_update(struct meta_client *client, struct rpc_context *context,
+                                 const char *token, const char *ad_set_id, int64_t daily_budget,
+                                 const Lotcast__V1__Targeting *targeting, struct rpc_status *status)
+{
+    struct meta__request request;
+    const char *path = meta__path(context->arena, ad_set_id, NULL);
+    meta__request_init(&request, HTTP_POST, META_REPEATABLE, path, token);
+    if (daily_budget > 0)
+        add_daily_budget(&request, daily_budget);
+    if (targeting != NULL)
+        add_targeting(&request, targeting);
+    const struct json_tree *answer = NULL;
+    return meta__call(client, context, &request, &answer, NULL, status);
 }
 
 /* --- status --- */

@@ -244,9 +244,14 @@ enum rpc_code meta__list(struct meta_client *client, struct rpc_context *context
     for (size_t page = 0; page < LIST_PAGES_MAX; page++) {
         struct meta__request request;
         meta__request_init(&request, HTTP_GET, META_REPEATABLE, path, token);
-        for (size_t i = 0; i < param_count; i++)
-            meta__param(&request, params[i].name, params[i].value);
-        meta__param(&request, "limit", LIST_PAGE_ROWS);
+        const char *limit = LIST_PAGE_ROWS;
+        for (size_t i = 0; i < param_count; i++) {
+            if (strcmp(params[i].name, "limit") == 0)
+                limit = params[i].value;
+            else
+                meta__param(&request, params[i].name, params[i].value);
+        }
+        meta__param(&request, "limit", limit);
         if (cursor != NULL)
             meta__param(&request, "after", cursor);
         const struct json_tree *answer = NULL;
