@@ -38,6 +38,7 @@ extern rpc_handler *const access_control_handlers[];
 extern rpc_handler *const dashboard_handlers[];
 extern rpc_handler *const onboarding_handlers[];
 extern rpc_handler *const billing_handlers[];
+extern rpc_handler *const inventory_handlers[];
 
 /* The interceptor's `before`; `self` is the struct services. */
 enum rpc_code services__auth_before(void *self, struct rpc_server_call *call,

@@ -10,6 +10,7 @@
 #include "lotcast/v1/auth.pb-c.h"
 #include "lotcast/v1/billing.pb-c.h"
 #include "lotcast/v1/dashboard.pb-c.h"
+#include "lotcast/v1/inventory.pb-c.h"
 #include "lotcast/v1/onboarding.pb-c.h"
 #include "rpc/services/internal.h"
 #include "rpc/services/jobs/jobs.h"
@@ -35,6 +36,7 @@ static const struct {
     {&lotcast__v1__dashboard__descriptor, dashboard_handlers},
     {&lotcast__v1__onboarding__descriptor, onboarding_handlers},
     {&lotcast__v1__billing__descriptor, billing_handlers},
+    {&lotcast__v1__inventory__descriptor, inventory_handlers},
 };
 
 #define SERVED_COUNT (sizeof served / sizeof served[0])
