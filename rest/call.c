@@ -18,7 +18,43 @@
 /* Entries of X-Customer-ID that are passed on: two are enough to be refused. */
 #define CUSTOMER_IDS_MAX 2
 
+/* Of a header that a method wants forwarded; longer ones are left out. */
+#define FORWARDED_BYTES_MAX 1024
+/* Entries of one such header: a second one is enough to be noticed. */
+#define FORWARDED_COUNT_MAX 2
+
 /* --- metadata --- */
+
+static bool is_visible(struct span value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.data[i] < 0x20 || value.data[i] >= 0x7f)
+            return false;
+    }
+    return true;
+}
+
+/* The headers that the method has asked for, under their own names. */
+static void forward_headers(struct rest_request *request)
+{
+    const Lotcast__V1__MethodRules *rules = request->route->method->rules;
+    const h2o_headers_t *headers = &request->req->headers;
+    for (size_t i = 0; i < rules->n_forward_headers; i++) {
+        size_t count = 0;
+        for (size_t j = 0; j < headers->size && count < FORWARDED_COUNT_MAX; j++) {
+            h2o_iovec_t name = *headers->entries[j].name;
+            struct span value =
+                span_of(headers->entries[j].value.base, headers->entries[j].value.len);
+            if (!span_equal_string(span_of(name.base, name.len), rules->forward_headers[i]) ||
+                value.len > FORWARDED_BYTES_MAX || !is_visible(value))
+                continue;
+            const char *text = arena_strndup(&request->arena, value.data, value.len);
+            count++;
+            if (text != NULL)
+                (void)rpc_metadata_add(&request->metadata, rules->forward_headers[i], text);
+        }
+    }
+}
 
 static const char *customer_id(struct rest_request *request, struct span value)
 {
@@ -48,7 +84,7 @@ static void add_session(struct rest_request *request)
         (void)rpc_metadata_add(&request->metadata, RPC_METADATA_SESSION, text);
 }
 
-/* Fits always: 5 fixed entries, 2 customers and a key. False for a bad Idempotency-Key. */
+/* 5 fixed entries, 2 customers, a key, what is forwarded. False for a bad Idempotency-Key. */
 static bool fill_metadata(struct rest_request *request)
 {
     struct rpc_metadata *metadata = &request->metadata;
@@ -59,6 +95,7 @@ static bool fill_metadata(struct rest_request *request)
     (void)rpc_metadata_add(metadata, RPC_METADATA_ADDRESS, request->address);
     (void)rpc_metadata_add(metadata, RPC_METADATA_HTTP_METHOD, request->route->verb);
     add_session(request);
+    forward_headers(request);
     for (size_t i = 0; i < customers->count && i < CUSTOMER_IDS_MAX; i++)
         (void)rpc_metadata_add(metadata, RPC_METADATA_CUSTOMER_ID,
                                customer_id(request, customers->items[i]));

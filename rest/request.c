@@ -248,7 +248,7 @@ static bool step_origin(struct rest_request *request)
 {
     const struct rest_values *origin = &request->headers[REST_HEADER_ORIGIN];
     const struct rest_values *site = &request->headers[REST_HEADER_FETCH_SITE];
-    if (is_safe(request))
+    if (is_safe(request) || request->route->method->rules->origin_exempt)
         return false;
     bool allowed = true;
     if (origin->count > 0)
@@ -270,7 +270,7 @@ static bool step_body(struct rest_request *request)
         close_after(request);
         return answer(request, LOTCAST__V1__REASON__REASON_PAYLOAD_TOO_LARGE);
     }
-    if (is_safe(request) || len == 0)
+    if (is_safe(request) || len == 0 || request->route->raw_request)
         return false;
     if (type->count != 1 || !header_is_json(type->items[0]))
         return answer(request, LOTCAST__V1__REASON__REASON_UNSUPPORTED_MEDIA_TYPE);

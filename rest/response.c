@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <sodium.h>
 
+#include "google/api/httpbody.pb-c.h"
 #include "rest/chars.h"
 #include "rest/internal.h"
 
@@ -181,6 +182,7 @@ void rest_respond_reason(struct rest_request *request, Lotcast__V1__Reason reaso
 
 static void respond_internal(struct rest_request *request)
 {
+    request->req->res.headers.size = 0; /* of the answer that was not to be */
     rest_respond_reason(request, LOTCAST__V1__REASON__REASON_INTERNAL, NULL);
 }
 
@@ -201,15 +203,20 @@ void rest_respond_not_allowed(struct rest_request *request, const char *allow)
 
 /* --- the method's answer --- */
 
-void rest_respond_body(struct rest_request *request, const char *content_type)
+static void respond_ok(struct rest_request *request, int status, const char *content_type)
 {
     if (request->body.failed) {
         respond_internal(request);
         return;
     }
-    begin(request, 200, no_store);
+    begin(request, status, no_store);
     rest_respond_add_header(request, H2O_TOKEN_CONTENT_TYPE, content_type);
     finish(request, true);
+}
+
+void rest_respond_body(struct rest_request *request, const char *content_type)
+{
+    respond_ok(request, 200, content_type);
 }
 
 static const char *string_field(const ProtobufCMessage *message, const struct registry_field *field)
@@ -279,7 +286,7 @@ static bool client_has_it(const struct rest_request *request)
     return false;
 }
 
-static void respond_cacheable(struct rest_request *request)
+static void respond_cacheable(struct rest_request *request, const char *content_type)
 {
     hash_body(request);
     bool unchanged = client_has_it(request);
@@ -290,8 +297,51 @@ static void respond_cacheable(struct rest_request *request)
         finish(request, false);
         return;
     }
-    rest_respond_add_header(request, H2O_TOKEN_CONTENT_TYPE, json_type);
+    rest_respond_add_header(request, H2O_TOKEN_CONTENT_TYPE, content_type);
     finish(request, true);
+}
+
+/* Content-Disposition, so that a browser saves the answer. False: no file's name of ours. */
+static bool apply_attachment(struct rest_request *request, const ProtobufCMessage *message)
+{
+    if (request->route->attachment == NULL)
+        return true;
+    const char *name = string_field(message, request->route->attachment);
+    if (!is_plain_text(name, chars_is_id))
+        return false;
+    const char *value = arena_printf(&request->arena, "attachment; filename=\"%s\"", name);
+    if (value == NULL)
+        return false;
+    rest_respond_add_header(request, H2O_TOKEN_CONTENT_DISPOSITION, value);
+    return true;
+}
+
+static bool is_media_type_char(char c)
+{
+    return (unsigned char)c >= 0x20 && (unsigned char)c < 0x7f;
+}
+
+/* The body and the type that the method has made itself. False: there is none. */
+static bool take_raw_body(struct rest_request *request, const ProtobufCMessage *message,
+                          const char **ret_type)
+{
+    const Google__Api__HttpBody *body = NULL;
+    memcpy(&body, (const uint8_t *)message + request->route->raw_body->descriptor->offset,
+           sizeof body);
+    if (body == NULL || !is_plain_text(body->content_type, is_media_type_char) ||
+        !buffer_append(&request->body, body->data.data, body->data.len))
+        return false;
+    *ret_type = body->content_type;
+    return true;
+}
+
+static bool bool_field(const ProtobufCMessage *message, const struct registry_field *field)
+{
+    protobuf_c_boolean value = 0;
+    if (field == NULL)
+        return false;
+    memcpy(&value, (const uint8_t *)message + field->descriptor->offset, sizeof value);
+    return value != 0;
 }
 
 void rest_respond_message(struct rest_request *request, struct span packed)
@@ -309,13 +359,14 @@ void rest_respond_message(struct rest_request *request, struct span packed)
         return;
     }
     buffer_clear(&request->body);
-    if (json_print(request->thread->rest->codec, message, &request->body, &status) != RPC_OK ||
-        !apply_session(request, message)) {
+    const char *type = json_type;
+    bool good = request->route->raw_body != NULL ? take_raw_body(request, message, &type)
+                                                 : json_print(request->thread->rest->codec, message,
+                                                              &request->body, &status) == RPC_OK;
+    if (!good || !apply_session(request, message) || !apply_attachment(request, message))
         respond_internal(request);
-        return;
-    }
-    if (method->rules->cacheable)
-        respond_cacheable(request);
+    else if (method->rules->cacheable)
+        respond_cacheable(request, type);
     else
-        rest_respond_body(request, json_type);
+        respond_ok(request, bool_field(message, request->route->accepted) ? 202 : 200, type);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "google/api/httpbody.pb-c.h"
 #include "rest/chars.h"
 #include "rpc/base/arena.h"
 
@@ -72,6 +73,11 @@ static const struct registry_field *find_field(const struct registry_message *me
 static bool is_single_scalar(const struct registry_field *field)
 {
     return field->message == NULL && field->descriptor->label != PROTOBUF_C_LABEL_REPEATED;
+}
+
+static bool is_http_body(const struct registry_message *message)
+{
+    return message != NULL && message->descriptor == &google__api__http_body__descriptor;
 }
 
 /* Adds one part of a field path to its JSON form in `json`. False: there is no such field. */
@@ -247,6 +253,9 @@ static enum rpc_code resolve_body(const struct declaration *declaration, struct 
 {
     const char *body = declaration->rule->body;
     bool is_get = strcmp(route->verb, "GET") == 0;
+    route->raw_request = is_http_body(declaration->method->input);
+    if (route->raw_request && strcmp(body, "*") != 0)
+        return refuse(declaration, "a google.api.HttpBody needs the body *", body);
     if (*body == '\0')
         return RPC_OK;
     if (is_get || strcmp(route->verb, "DELETE") == 0)
@@ -265,18 +274,23 @@ static enum rpc_code resolve_body(const struct declaration *declaration, struct 
     return RPC_OK;
 }
 
-/* The fields of the response that are not JSON. The registry has checked that they exist. */
-static enum rpc_code resolve_response(const struct declaration *declaration, struct route *route)
+/* A single field of the response that a rule names, of the type given; none for "". */
+static enum rpc_code resolve_field(const struct declaration *declaration, const char *name,
+                                   ProtobufCType type, const struct registry_field **ret_field)
+{
+    if (*name == '\0')
+        return RPC_OK;
+    const struct registry_field *field =
+        find_field(declaration->method->output, span_of_string(name));
+    if (field == NULL || field->descriptor->type != type || !is_single_scalar(field))
+        return refuse(declaration, "no such field of the response, or not of its type", name);
+    *ret_field = field;
+    return RPC_OK;
+}
+
+static enum rpc_code resolve_session(const struct declaration *declaration, struct route *route)
 {
     const struct registry_method *method = declaration->method;
-    if (*method->rules->redirect_field != '\0') {
-        route->redirect = find_field(method->output, span_of_string(method->rules->redirect_field));
-        if (route->redirect == NULL ||
-            route->redirect->descriptor->type != PROTOBUF_C_TYPE_STRING ||
-            !is_single_scalar(route->redirect))
-            return refuse(declaration, "redirect_field must be a string of the response",
-                          method->rules->redirect_field);
-    }
     for (size_t i = 0; i < method->output->field_count; i++) {
         const struct registry_field *field = &method->output->fields[i];
         if (field->rules->session_token)
@@ -289,8 +303,30 @@ static enum rpc_code resolve_response(const struct declaration *declaration, str
     if (route->session != NULL && (route->session->descriptor->type != PROTOBUF_C_TYPE_STRING ||
                                    !is_single_scalar(route->session)))
         return refuse(declaration, "the session token must be a string", method->output->name);
-    if (*declaration->rule->response_body != '\0')
-        return refuse(declaration, "response_body is not served", declaration->rule->response_body);
+    return RPC_OK;
+}
+
+/* The fields of the response that are not JSON. */
+static enum rpc_code resolve_response(const struct declaration *declaration, struct route *route)
+{
+    const Lotcast__V1__MethodRules *rules = declaration->method->rules;
+    const char *body = declaration->rule->response_body;
+    enum rpc_code code =
+        resolve_field(declaration, rules->redirect_field, PROTOBUF_C_TYPE_STRING, &route->redirect);
+    if (code == RPC_OK)
+        code = resolve_field(declaration, rules->accepted_field, PROTOBUF_C_TYPE_BOOL,
+                             &route->accepted);
+    if (code == RPC_OK)
+        code = resolve_field(declaration, rules->attachment_field, PROTOBUF_C_TYPE_STRING,
+                             &route->attachment);
+    if (code == RPC_OK)
+        code = resolve_session(declaration, route);
+    if (code != RPC_OK || *body == '\0')
+        return code;
+    route->raw_body = find_field(declaration->method->output, span_of_string(body));
+    if (route->raw_body == NULL || !is_http_body(route->raw_body->message) ||
+        route->raw_body->descriptor->label == PROTOBUF_C_LABEL_REPEATED)
+        return refuse(declaration, "response_body must be a google.api.HttpBody", body);
     return RPC_OK;
 }
 

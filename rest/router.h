@@ -30,10 +30,13 @@ struct route {
     const struct registry_field *body_field; /* of ROUTE_BODY_FIELD */
     size_t variable_count;
     struct route_variable variables[ROUTE_VARIABLES_MAX];
-    const struct registry_field
-        *redirect; /* field of the response that is the Location; NULL: JSON */
-    const struct registry_field
-        *session; /* field of the response that becomes the cookie, or NULL */
+    bool raw_request; /* the body is taken as it is, into a google.api.HttpBody */
+    /* Fields of the response that are not its JSON; NULL where there is none. */
+    const struct registry_field *redirect;   /* the Location of a 302 */
+    const struct registry_field *session;    /* becomes the cookie */
+    const struct registry_field *accepted;   /* true: 202 */
+    const struct registry_field *raw_body;   /* a google.api.HttpBody that is the answer */
+    const struct registry_field *attachment; /* name of the file that the answer is saved as */
 };
 
 struct router;

@@ -1,7 +1,9 @@
 /*
  * HTTP to messages, by the route's declaration: body, then query, then path variables, which win.
  */
+#include "google/api/httpbody.pb-c.h"
 #include "rest/internal.h"
+#include "rpc/base/utf8.h"
 
 static enum rpc_code out_of_memory(struct rpc_status *status)
 {
@@ -17,12 +19,32 @@ static ProtobufCMessage *create_message(struct arena *arena,
     return message;
 }
 
+/* The body as it is. Its bytes are the request's: they are packed before it is over. */
+static enum rpc_code take_raw_body(struct rest_request *request, ProtobufCMessage *message,
+                                   struct rpc_status *status)
+{
+    Google__Api__HttpBody *body = (Google__Api__HttpBody *)(void *)message;
+    const struct rest_values *types = &request->headers[REST_HEADER_CONTENT_TYPE];
+    const char *type = "";
+    if (types->count == 1 &&
+        utf8_valid((const char *)types->items[0].data, types->items[0].len, NULL))
+        type = arena_strndup(&request->arena, types->items[0].data, types->items[0].len);
+    if (type == NULL)
+        return out_of_memory(status);
+    body->content_type = (char *)type;
+    body->data.data = (uint8_t *)request->req->entity.base;
+    body->data.len = body->data.data == NULL ? 0 : request->req->entity.len;
+    return RPC_OK;
+}
+
 /* A missing body is {}. */
 static enum rpc_code parse_body(struct rest_request *request, ProtobufCMessage *message,
                                 struct rpc_status *status)
 {
     const struct route *route = request->route;
     struct span body = span_of(request->req->entity.base, request->req->entity.len);
+    if (route->raw_request)
+        return take_raw_body(request, message, status);
     if (route->body == ROUTE_BODY_NONE || body.data == NULL || body.len == 0)
         return RPC_OK;
     ProtobufCMessage *target = message;

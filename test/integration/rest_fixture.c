@@ -17,9 +17,14 @@
 
 #include <cmocka.h>
 
+#include "google/api/httpbody.pb-c.h"
+#include "lotcast/v1/ads.pb-c.h"
 #include "lotcast/v1/auth.pb-c.h"
+#include "lotcast/v1/billing.pb-c.h"
 #include "lotcast/v1/dashboard.pb-c.h"
+#include "lotcast/v1/health.pb-c.h"
 #include "lotcast/v1/onboarding.pb-c.h"
+#include "lotcast/v1/performance.pb-c.h"
 
 #define ANSWER_MS_MAX 15000
 #define WAITING_MAX 4096
@@ -193,9 +198,6 @@ static enum rpc_code change_password(struct rpc_server_call *call, const void *r
     return need_session(call, status);
 }
 
-static rpc_handler *const auth_handlers[] = {sign_up, log_in, log_out, get_session,
-                                             change_password};
-
 static enum rpc_code check_access(struct rpc_server_call *call, const void *request, void *response,
                                   struct rpc_status *status)
 {
@@ -203,8 +205,6 @@ static enum rpc_code check_access(struct rpc_server_call *call, const void *requ
     (void)response;
     return need_session(call, status);
 }
-
-static rpc_handler *const access_handlers[] = {check_access};
 
 static enum rpc_code connect_meta(struct rpc_server_call *call, const void *request_,
                                   void *response_, struct rpc_status *status)
@@ -237,8 +237,6 @@ static enum rpc_code unused(struct rpc_server_call *call, const void *request, v
     return rpc_status_set(status, RPC_UNIMPLEMENTED, "not of this test");
 }
 
-static rpc_handler *const meta_handlers[] = {connect_meta, complete_meta, unused, unused};
-
 static enum rpc_code get_dashboard(struct rpc_server_call *call, const void *request,
                                    void *response_, struct rpc_status *status)
 {
@@ -248,8 +246,6 @@ static enum rpc_code get_dashboard(struct rpc_server_call *call, const void *req
     response->item_count = 247;
     return need_session(call, status);
 }
-
-static rpc_handler *const dashboard_handlers[] = {get_dashboard};
 
 /* {"url":"wait"} waits; {"url":"large"} fails with a long field; anything else is found. */
 static enum rpc_code connect_website(struct rpc_server_call *call, const void *request_,
@@ -293,15 +289,101 @@ static enum rpc_code launch(struct rpc_server_call *call, const void *request_, 
     return RPC_OK;
 }
 
-static rpc_handler *const onboarding_handlers[] = {connect_website, launch};
+/* --- methods of later pages: raw bodies, files, 202 --- */
 
-static const struct rpc_service services[] = {
-    {&lotcast__v1__auth__descriptor, auth_handlers, NULL},
-    {&lotcast__v1__access_control__descriptor, access_handlers, NULL},
-    {&lotcast__v1__meta_auth__descriptor, meta_handlers, NULL},
-    {&lotcast__v1__dashboard__descriptor, dashboard_handlers, NULL},
-    {&lotcast__v1__onboarding__descriptor, onboarding_handlers, NULL},
+/* Answers with what it got, as an error's message; nothing is fine. */
+static enum rpc_code receive_stripe_event(struct rpc_server_call *call, const void *request_,
+                                          void *response, struct rpc_status *status)
+{
+    const Google__Api__HttpBody *request = request_;
+    (void)response;
+    atomic_fetch_add(&rest_fixture_calls, 1);
+    if (request->data.len == 0)
+        return RPC_OK;
+    return rpc_status_fail_message(status, LOTCAST__V1__REASON__REASON_INVALID_SIGNATURE, NULL,
+                                   "%s|%.*s|%s", request->content_type, (int)request->data.len,
+                                   (const char *)request->data.data, print_metadata(call));
+}
+
+/* The file's name and type are the period's text: "name,type". */
+static enum rpc_code export_performance(struct rpc_server_call *call, const void *request_,
+                                        void *response_, struct rpc_status *status)
+{
+    const Lotcast__V1__ExportPerformanceRequest *request = request_;
+    Lotcast__V1__ExportPerformanceResponse *response = response_;
+    struct arena *arena = rpc_server_call_arena(call);
+    static const char csv[] = "date,impressions\r\n";
+    enum rpc_code code = need_session(call, status);
+    response->file_name = arena_strdup(arena, request->from);
+    response->body = arena_alloc(arena, sizeof *response->body);
+    google__api__http_body__init(response->body);
+    response->body->content_type = arena_strdup(arena, request->to);
+    response->body->data.data = (uint8_t *)csv;
+    response->body->data.len = sizeof csv - 1;
+    return code;
+}
+
+static enum rpc_code sync_ads(struct rpc_server_call *call, const void *request, void *response_,
+                              struct rpc_status *status)
+{
+    Lotcast__V1__SyncResponse *response = response_;
+    (void)request;
+    response->in_progress = rpc_server_call_metadata(call, RPC_METADATA_IDEMPOTENCY_KEY) != NULL;
+    return need_session(call, status);
+}
+
+/* --- the services: those of the test's own handlers; other methods are not of this test --- */
+
+static const struct handler_row {
+    const ProtobufCServiceDescriptor *service;
+    const char *method;
+    rpc_handler *handler;
+} handler_rows[] = {
+    {&lotcast__v1__auth__descriptor, "SignUp", sign_up},
+    {&lotcast__v1__auth__descriptor, "LogIn", log_in},
+    {&lotcast__v1__auth__descriptor, "LogOut", log_out},
+    {&lotcast__v1__auth__descriptor, "GetSession", get_session},
+    {&lotcast__v1__auth__descriptor, "ChangePassword", change_password},
+    {&lotcast__v1__access_control__descriptor, "CheckAccess", check_access},
+    {&lotcast__v1__meta_auth__descriptor, "ConnectMeta", connect_meta},
+    {&lotcast__v1__meta_auth__descriptor, "CompleteMeta", complete_meta},
+    {&lotcast__v1__dashboard__descriptor, "GetDashboard", get_dashboard},
+    {&lotcast__v1__onboarding__descriptor, "ConnectWebsite", connect_website},
+    {&lotcast__v1__onboarding__descriptor, "Launch", launch},
+    {&lotcast__v1__billing__descriptor, "ReceiveStripeEvent", receive_stripe_event},
+    {&lotcast__v1__performance__descriptor, "ExportPerformance", export_performance},
+    {&lotcast__v1__ads__descriptor, "Sync", sync_ads},
 };
+
+static const ProtobufCServiceDescriptor *const descriptors[] = {
+    &lotcast__v1__auth__descriptor,        &lotcast__v1__access_control__descriptor,
+    &lotcast__v1__meta_auth__descriptor,   &lotcast__v1__dashboard__descriptor,
+    &lotcast__v1__onboarding__descriptor,  &lotcast__v1__billing__descriptor,
+    &lotcast__v1__performance__descriptor, &lotcast__v1__ads__descriptor,
+    &lotcast__v1__health__descriptor, /* last: the server's own */
+};
+
+#define SERVICE_COUNT (sizeof descriptors / sizeof descriptors[0] - 1)
+#define METHODS_MAX 32
+
+static rpc_handler *handlers[SERVICE_COUNT][METHODS_MAX];
+static struct rpc_service services[SERVICE_COUNT];
+
+static void fill_services(void)
+{
+    for (size_t i = 0; i < SERVICE_COUNT; i++) {
+        assert_true(descriptors[i]->n_methods <= METHODS_MAX);
+        for (unsigned j = 0; j < descriptors[i]->n_methods; j++) {
+            handlers[i][j] = unused;
+            for (size_t k = 0; k < sizeof handler_rows / sizeof handler_rows[0]; k++) {
+                if (handler_rows[k].service == descriptors[i] &&
+                    strcmp(handler_rows[k].method, descriptors[i]->methods[j].name) == 0)
+                    handlers[i][j] = handler_rows[k].handler;
+            }
+        }
+        services[i] = (struct rpc_service){descriptors[i], handlers[i], NULL};
+    }
+}
 
 /* --- fixture --- */
 
@@ -315,11 +397,14 @@ void rest_fixture_start(struct rest_fixture *fixture, void (*adjust)(struct rest
 {
     struct rpc_status status;
     struct registry_sources sources = registry_sources_get();
+    sources.services = descriptors;
+    sources.service_count = SERVICE_COUNT + 1;
+    fill_services();
     must(registry_create(&sources, &fixture->registry, &status), &status);
     struct rpc_server_options server = {.name = "test",
                                         .registry = fixture->registry,
                                         .services = services,
-                                        .service_count = sizeof services / sizeof services[0],
+                                        .service_count = SERVICE_COUNT,
                                         .workers = 4,
                                         .queue_max = WAITING_MAX};
     must(rpc_server_create(&server, &fixture->server, &status), &status);

@@ -543,6 +543,42 @@ static void test_metadata(void **state)
     }
 }
 
+static void test_raw_bodies(void **state)
+{
+    (void)state;
+#define HOOK "POST /api/webhooks/stripe HTTP/1.1\r\n" HOST
+#define EXPORT(query) "GET /api/customer/performance/export?" query " HTTP/1.1\r\n" HOST SESSION
+    static const struct row rows[] = {
+        {"as it is", HOOK "Content-Type: text/x\r\nContent-Length: 5\r\n\r\n{ a\"}", 400,
+         "\"text/x|{ a\\\"}|request-id=", NULL},
+        {"of another origin", HOOK "Origin: https://stripe\r\nContent-Length: 1\r\n\r\nx", 400,
+         "\"INVALID_SIGNATURE\"", NULL},
+        {"a header that is forwarded",
+         HOOK "Stripe-Signature: t=1,v1=a\r\nX-Other: b\r\nContent-Length: 1\r\n\r\nx", 400,
+         "stripe-signature=t=1,v1=a;", NULL},
+        {"twice", HOOK "Stripe-Signature: a\r\nStripe-Signature: b\r\nContent-Length: 1\r\n\r\nx",
+         400, "stripe-signature=a;stripe-signature=b;", NULL},
+        {"nothing", HOOK "\r\n", 200, NULL, "content-type: application/json"},
+        {"a file", EXPORT("from=p-1.csv&to=text%2Fcsv") "\r\n", 200, "date,impressions\r\n",
+         "content-disposition: attachment; filename=\"p-1.csv\"\r\n"},
+        {"its type", EXPORT("from=p-1.csv&to=text%2Fcsv%3B%20charset=utf-8") "\r\n", 200, NULL,
+         "content-type: text/csv; charset=utf-8\r\n"},
+        {"its tag", EXPORT("from=p-1.csv&to=text%2Fcsv") "If-None-Match: *\r\n\r\n", 304, NULL,
+         "etag: \""},
+        {"no name", EXPORT("from=&to=text%2Fcsv") "\r\n", 500, "\"INTERNAL\"", NULL},
+        {"a name that is none", EXPORT("from=a%22%0D%0Ab&to=text%2Fcsv") "\r\n", 500, NULL, NULL},
+        {"a type that is none", EXPORT("from=a&to=a%0D%0Ab") "\r\n", 500, NULL, NULL},
+        {"an error of it", "GET /api/customer/performance/export HTTP/1.1\r\n" HOST "\r\n", 401,
+         "\"AUTH_REQUIRED\"", "content-type: application/json"},
+        {"not done yet",
+         "POST /api/customer/ads/sync HTTP/1.1\r\n" HOST SESSION "Idempotency-Key: x\r\n\r\n", 202,
+         "\"inProgress\":true", NULL},
+        {"done", "POST /api/customer/ads/sync HTTP/1.1\r\n" HOST SESSION "\r\n", 200,
+         "\"inProgress\":false", NULL},
+    };
+    RUN(rows);
+}
+
 static void test_etags(void **state)
 {
     (void)state;
@@ -639,21 +675,14 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_methods),
-        cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_navigation),
-        cmocka_unit_test(test_refused_heads),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_types),
-        cmocka_unit_test(test_origins),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_queries),
-        cmocka_unit_test(test_locations),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_metadata),
-        cmocka_unit_test(test_etags),
+        cmocka_unit_test(test_good),          cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_paths),         cmocka_unit_test(test_navigation),
+        cmocka_unit_test(test_refused_heads), cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_bodies),        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_origins),       cmocka_unit_test(test_order),
+        cmocka_unit_test(test_queries),       cmocka_unit_test(test_locations),
+        cmocka_unit_test(test_errors),        cmocka_unit_test(test_metadata),
+        cmocka_unit_test(test_raw_bodies),    cmocka_unit_test(test_etags),
         cmocka_unit_test(test_readiness), /* last: it takes the server down */
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -221,6 +221,39 @@ static void test_refusals(void **state)
     launch->http = kept;
 }
 
+static void test_response_fields(void **state)
+{
+    (void)state;
+    struct registry_method *launch = method("lotcast.v1.Onboarding/Launch");
+    struct registry_method *session = method("lotcast.v1.Auth/LogIn");
+    const Google__Api__HttpRule *kept = launch->http;
+    const Lotcast__V1__MethodRules *kept_rules = launch->rules;
+    const Lotcast__V1__MethodRules *kept_session = session->rules;
+    for (size_t i = 0; i < 8; i++) {
+        Google__Api__HttpRule rule = *kept;
+        Lotcast__V1__MethodRules rules = *kept_rules;
+        Lotcast__V1__MethodRules session_rules = *kept_session;
+        struct router *router = NULL;
+        struct rpc_status status;
+        rule.response_body = i == 0 ? (char *)"campaign_id" : i == 1 ? (char *)"x" : (char *)"";
+        rules.redirect_field = i == 2 ? (char *)"success" : i == 3 ? (char *)"x" : (char *)"";
+        rules.accepted_field = i == 4 ? (char *)"campaign_id" : (char *)"";
+        rules.attachment_field = i == 5 ? (char *)"success" : (char *)"";
+        if (i == 6)
+            rules.session = LOTCAST__V1__SESSION_EFFECT__SESSION_EFFECT_SETS;
+        if (i == 7)
+            session_rules.session = LOTCAST__V1__SESSION_EFFECT__SESSION_EFFECT_UNSPECIFIED;
+        launch->http = &rule;
+        launch->rules = &rules;
+        session->rules = &session_rules;
+        if (router_create(registry, &router, &status) != RPC_FAILED_PRECONDITION)
+            fail_msg("%zu is taken", i);
+    }
+    launch->http = kept;
+    launch->rules = kept_rules;
+    session->rules = kept_session;
+}
+
 static void test_methods_without_routes(void **state)
 {
     (void)state;
@@ -245,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_declared_routes),
         cmocka_unit_test(test_variables),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_response_fields),
         cmocka_unit_test(test_methods_without_routes),
     };
     return cmocka_run_group_tests(tests, start, stop);
