@@ -102,6 +102,7 @@ bench() {
     build
     install_packages wrk
     build/release/test/bench/bench_store
+    build/release/test/bench/bench_inventory
     test/bench/http.sh
 }
 
