@@ -1,9 +1,9 @@
 /*
- * sandbox: what Lotcast meets outside, on loopback: a dealer's website and Meta's dialog and Graph
- * API. For development, the demo and tests; nothing in it is real.
+ * sandbox: what Lotcast meets outside, on loopback: a dealer's website, Meta's dialog and Graph
+ * API, and Stripe Checkout. For development, the demo and tests; nothing in it is real.
  *
- *     sandbox [--meta 127.0.0.1:4001] [--site 127.0.0.1:4002] [--clock 2026-02-06T20:00:00Z]
- *             [--history-days 30] …                                        (--help says the rest)
+ *     sandbox [--meta 127.0.0.1:4001] [--site 127.0.0.1:4002] [--stripe 127.0.0.1:4003]
+ *             [--clock 2026-02-06T20:00:00Z] [--history-days 30] …         (--help says the rest)
  *
  * prints a line for each service and then `ready` (port 0 takes a free one):
  *
@@ -11,8 +11,13 @@
  *     dialog http://127.0.0.1:4001         LOTCAST_META_DIALOG_URL
  *     app_id 1029384756                    LOTCAST_META_APP_ID
  *     app_secret sandbox-app-secret        LOTCAST_META_APP_SECRET
- *     site http://127.0.0.1:4002/          for the customer to enter; needs
- * LOTCAST_SCAN_ALLOW=127.0.0.0/8 ready
+ *     site http://127.0.0.1:4002/          for the customer to enter
+ *     stripe http://127.0.0.1:4003         LOTCAST_STRIPE_API_URL
+ *     stripe_secret_key sk_test_sandbox    LOTCAST_STRIPE_SECRET_KEY
+ *     stripe_webhook_secret whsec_sandbox  LOTCAST_STRIPE_WEBHOOK_SECRET
+ *     ready
+ *
+ * (the site needs LOTCAST_SCAN_ALLOW=127.0.0.0/8).
  *
  * SIGTERM or SIGINT ends it. Meta's objects live in memory (with --state FILE they are kept over a
  * restart).
@@ -25,7 +30,10 @@
  * Once a campaign has been activated it delivers, --history-days back: 30 full days show 123,490
  * impressions, 2,340 clicks, a reach of 45,600 and 847.32 spent. The last two days are restated.
  *
- * For tests, JSON bodies to either listener:
+ * Stripe: sessions, refunds, and a page with Pay, Pay by bank and Cancel. Its events go, signed, to
+ * --webhook or to what /_control/stripe_webhook says, until they are answered with 2xx.
+ *
+ * For tests, JSON bodies to any listener:
  *
  *     POST /_control/fail
  * {"path":"/items_batch","method":"POST","service":"meta"|"site","skip":0,"times":1,
@@ -41,8 +49,9 @@
  * /_control/usage     {"percent":100}: what the usage headers say; from 100 on calls are throttled
  *     POST /_control/tokens    {"valid":false}: every token issued so far is dead
  *     POST /_control/batches   {"items_max":5000,"delay_ms":400}: batches above it get error 1; how
- * long one takes POST /_control/refuse    {"retailer_id":"7","message":"…"}: batches refuse this
- * item
+ *                              long one takes
+ *     POST /_control/refuse    {"retailer_id":"7","message":"…"}: batches refuse this item
+ *     /_control/stripe_…       see cashier.h
  */
 #include <errno.h>
 #include <getopt.h>
@@ -53,6 +62,7 @@
 #include <time.h>
 
 #include "rpc/base/clock.h"
+#include "test/sandbox/cashier.h"
 #include "test/sandbox/control.h"
 #include "test/sandbox/dealer.h"
 #include "test/sandbox/graph.h"
@@ -63,14 +73,17 @@
 struct options {
     uint16_t meta_port;
     uint16_t site_port;
+    uint16_t stripe_port;
 };
 
 struct sandbox {
     struct control control;
     struct dealer dealer;
     struct graph graph;
+    struct cashier cashier;
     struct http_service meta;
     struct http_service site;
+    struct http_service stripe;
 };
 
 static bool is_control(const struct exchange *x)
@@ -104,7 +117,8 @@ static void control_vehicle(struct dealer *dealer, struct exchange *x)
 
 static void on_control(struct sandbox *sandbox, struct exchange *x)
 {
-    if (control_handle(&sandbox->control, x) || graph_control(&sandbox->graph, x))
+    if (control_handle(&sandbox->control, x) || cashier_control(&sandbox->cashier, x) ||
+        graph_control(&sandbox->graph, x))
         return;
     if (strcmp(x->path, "/_control/vehicle") == 0) {
         control_vehicle(&sandbox->dealer, x);
@@ -140,6 +154,20 @@ static void on_meta(void *arg, struct exchange *x)
         on_control(sandbox, x);
     else
         control_run(&sandbox->control, "meta", x, meta_work, &sandbox->graph);
+}
+
+static void stripe_work(void *arg, struct exchange *x)
+{
+    cashier_handle(arg, x);
+}
+
+static void on_stripe(void *arg, struct exchange *x)
+{
+    struct sandbox *sandbox = arg;
+    if (is_control(x))
+        on_control(sandbox, x);
+    else
+        control_run(&sandbox->control, "stripe", x, stripe_work, &sandbox->cashier);
 }
 
 /* 127.0.0.1:PORT; nothing but loopback is ever listened on. */
@@ -185,6 +213,17 @@ static bool set_option(struct sandbox *sandbox, struct options *options, int opt
         return parse_address(value, &options->meta_port);
     case 's':
         return parse_address(value, &options->site_port);
+    case 't':
+        return parse_address(value, &options->stripe_port);
+    case 'w':
+        cashier_set_webhook(&sandbox->cashier, value);
+        return true;
+    case 'K':
+        sandbox->cashier.secret_key = value;
+        return true;
+    case 'W':
+        sandbox->cashier.webhook_secret = value;
+        return true;
     case 'c':
         return set_clock(value);
     case 'd':
@@ -215,6 +254,10 @@ static bool parse_options(int argc, char **argv, struct sandbox *sandbox, struct
     static const struct option names[] = {
         {"meta", required_argument, NULL, 'm'},
         {"site", required_argument, NULL, 's'},
+        {"stripe", required_argument, NULL, 't'},
+        {"webhook", required_argument, NULL, 'w'},
+        {"stripe-key", required_argument, NULL, 'K'},
+        {"stripe-webhook-secret", required_argument, NULL, 'W'},
         {"clock", required_argument, NULL, 'c'},
         {"history-days", required_argument, NULL, 'd'},
         {"batch-ms", required_argument, NULL, 'b'},
@@ -236,8 +279,8 @@ static bool parse_options(int argc, char **argv, struct sandbox *sandbox, struct
 static void print_usage(void)
 {
     fputs(
-        "usage: sandbox [--meta 127.0.0.1:PORT] [--site 127.0.0.1:PORT]   0, the default: a free "
-        "port\n"
+        "usage: sandbox [--meta 127.0.0.1:PORT] [--site 127.0.0.1:PORT] [--stripe 127.0.0.1:PORT]\n"
+        "               PORT 0, the default: a free one\n"
         "               [--clock 2026-02-06T20:00:00Z]   the time at which the clock starts\n"
         "               [--history-days N]   days that a campaign has run when it is activated "
         "(0)\n"
@@ -245,7 +288,11 @@ static void print_usage(void)
         "               [--page-size N]      rows of a page of Meta's lists at most (10)\n"
         "               [--time-zone NAME]   of the ad accounts (UTC)\n"
         "               [--app-id ID] [--app-secret TEXT] [--api-version v24.0]\n"
-        "Stand-ins of Meta and of a dealer's website; the top of test/sandbox/main.c says more.\n",
+        "               [--webhook URL]      where Stripe's events go\n"
+        "               [--stripe-key TEXT] [--stripe-webhook-secret TEXT]\n"
+        "Stand-ins of Meta, of Stripe and of a dealer's website; the top of test/sandbox/main.c "
+        "says "
+        "more.\n",
         stderr);
 }
 
@@ -254,8 +301,29 @@ static void print_services(const struct sandbox *sandbox)
     printf("meta http://" ADDRESS ":%d\n", sandbox->meta.port);
     printf("dialog http://" ADDRESS ":%d\n", sandbox->meta.port);
     printf("app_id %s\napp_secret %s\n", sandbox->graph.app_id, sandbox->graph.app_secret);
-    printf("site http://" ADDRESS ":%d/\nready\n", sandbox->site.port);
+    printf("site http://" ADDRESS ":%d/\n", sandbox->site.port);
+    printf("stripe http://" ADDRESS ":%d\n", sandbox->stripe.port);
+    printf("stripe_secret_key %s\nstripe_webhook_secret %s\nready\n", sandbox->cashier.secret_key,
+           sandbox->cashier.webhook_secret);
     (void)fflush(stdout);
+}
+
+static bool start_services(struct sandbox *sandbox, const struct options *options)
+{
+    return http_service_start(&sandbox->meta, ADDRESS, options->meta_port, on_meta, sandbox) &&
+           http_service_start(&sandbox->site, ADDRESS, options->site_port, on_site, sandbox) &&
+           http_service_start(&sandbox->stripe, ADDRESS, options->stripe_port, on_stripe,
+                              sandbox) &&
+           cashier_start(&sandbox->cashier, sandbox->stripe.port);
+}
+
+static void stop_services(struct sandbox *sandbox)
+{
+    control_stop(&sandbox->control);
+    cashier_stop(&sandbox->cashier);
+    http_service_stop(&sandbox->meta);
+    http_service_stop(&sandbox->site);
+    http_service_stop(&sandbox->stripe);
 }
 
 int main(int argc, char **argv)
@@ -271,23 +339,21 @@ int main(int argc, char **argv)
     control_init(&sandbox.control);
     dealer_init(&sandbox.dealer);
     graph_init(&sandbox.graph, &sandbox.control);
+    cashier_init(&sandbox.cashier, &sandbox.control);
     if (sodium_init() < 0 || !parse_options(argc, argv, &sandbox, &options)) {
         print_usage();
         return 2;
     }
     (void)setenv("TZ", sandbox.graph.time_zone, 1);
     tzset();
-    if (!http_service_start(&sandbox.meta, ADDRESS, options.meta_port, on_meta, &sandbox) ||
-        !http_service_start(&sandbox.site, ADDRESS, options.site_port, on_site, &sandbox)) {
+    if (!start_services(&sandbox, &options)) {
         fputs("sandbox: a port cannot be listened on\n", stderr);
-        http_service_stop(&sandbox.meta);
+        stop_services(&sandbox);
         return EXIT_FAILURE;
     }
     print_services(&sandbox);
     int number;
     (void)sigwait(&signals, &number);
-    control_stop(&sandbox.control);
-    http_service_stop(&sandbox.meta);
-    http_service_stop(&sandbox.site);
+    stop_services(&sandbox);
     return EXIT_SUCCESS;
 }
