@@ -273,6 +273,14 @@ static void enqueue(struct rpc_server_call *call)
     push_back(call, RPC_RESOURCE_EXHAUSTED, QUEUE_RETRY_AFTER_MS);
 }
 
+/* Only what never waits. A call for a customer whom somebody else names is audited, which writes.
+ */
+static bool runs_inline(const struct rpc_server_call *call)
+{
+    return call->method->rules->execution == LOTCAST__V1__EXECUTION__EXECUTION_INLINE &&
+           rpc_metadata_get(&call->metadata, RPC_METADATA_CUSTOMER_ID) == NULL;
+}
+
 void rpc__server_call_dispatch(struct rpc_server_call *call, const struct registry_method *method,
                                bool may_inline)
 {
@@ -291,7 +299,7 @@ void rpc__server_call_dispatch(struct rpc_server_call *call, const struct regist
         run_handler(call, false);
     else if (atomic_load(&server->draining))
         push_back(call, RPC_UNAVAILABLE, DRAIN_RETRY_AFTER_MS);
-    else if (may_inline && method->rules->execution == LOTCAST__V1__EXECUTION__EXECUTION_INLINE)
+    else if (may_inline && runs_inline(call))
         run_call(call);
     else
         enqueue(call);

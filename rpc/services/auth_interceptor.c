@@ -1,8 +1,11 @@
 /*
- * Gives every call its principal, or refuses it. Runs before the handler, on its thread.
+ * Gives every call its principal, or refuses it, and records in the audit who acts as a customer.
+ * Runs before the handler, on its thread; one that waits for the audit's commit is no inline call
+ * (rpc/server.c).
  */
 #include "rpc/base/log.h"
 #include "rpc/services/access.h"
+#include "rpc/services/audit.h"
 
 enum rpc_code services__auth_before(void *self, struct rpc_server_call *call,
                                     struct rpc_status *status)
@@ -16,5 +19,5 @@ enum rpc_code services__auth_before(void *self, struct rpc_server_call *call,
         log_event(LOG_LEVEL_INFO, "operator_call", log_text("method", method->name),
                   log_number("customer_id", principal->customer_id),
                   log_text("request_id", rpc_server_call_context(call)->request_id));
-    return code;
+    return code == RPC_OK ? audit_acting(call, self, status) : code;
 }
