@@ -3,11 +3,15 @@
 #include <stdlib.h>
 
 #include "rpc/base/buffer.h"
+#include "store/fold.h"
 
 /* Ops that a commit has room for at first. */
 #define OPS_FIRST 8
 /* What can go into one commit, in bytes; the server's limit on a record is lower. */
 #define RECORD_BYTES_MAX RPC_MESSAGE_BYTES_MAX
+
+/* What folding can make of a byte at most: U+FDFA, three bytes, becomes eighteen letters of two. */
+#define FOLDED_BYTES_PER_BYTE_MAX 12
 
 struct store_client {
     struct rpc_channel *channel;
@@ -531,4 +535,16 @@ enum rpc_code store_numbers_take(struct store_client *client, struct rpc_context
     if (code == RPC_OK)
         *ret_first = response->results[op]->value - count + 1;
     return code;
+}
+
+const char *store_text_fold(struct arena *arena, const char *text)
+{
+    struct span given = span_of_string(text);
+    size_t room = given.len * FOLDED_BYTES_PER_BYTE_MAX;
+    size_t len = 0;
+    char *folded = arena_alloc(arena, room + 1);
+    if (folded == NULL || !store__fold(given, (uint8_t *)folded, room, &len))
+        return NULL;
+    folded[len] = '\0';
+    return folded;
 }

@@ -175,4 +175,12 @@ enum rpc_code store_numbers_take(struct store_client *client, struct rpc_context
                                  const char *counter, int64_t count, int64_t *ret_first,
                                  struct rpc_status *status) __attribute__((warn_unused_result));
 
+/* --- texts --- */
+
+/*
+ * Folds valid UTF-8 as indexes that are searched do, without case and accents: texts that people
+ * mean to be the same have the same bytes. NULL when out of memory.
+ */
+const char *store_text_fold(struct arena *arena, const char *text);
+
 #endif
