@@ -23,8 +23,6 @@
 #define USER_COUNTER "user"
 #define ADMIN_PATH "/admin/customers"
 #define CENTI 100
-/* Rounds of ending a user's sessions: one more each time somebody logs in meanwhile. */
-#define END_SESSIONS_ROUNDS 4
 
 static enum rpc_code out_of_memory(struct rpc_status *status)
 {
@@ -373,60 +371,6 @@ static enum rpc_code get_session(struct rpc_server_call *call, const void *reque
 
 /* --- ChangePassword --- */
 
-/* Adds the end of the user's sessions but this one; how many those are, as far as one answer tells.
- */
-static enum rpc_code add_session_ends(struct services *services, struct rpc_context *context,
-                                      const struct rpc_principal *principal,
-                                      struct store_commit *commit, size_t *ret_count,
-                                      struct rpc_status *status)
-{
-    struct store_read_op op = {
-        .record = &lotcast__v1__session_record__descriptor,
-        .index = "by_user",
-        .key = store_key(store_number(principal->user_id)),
-        .is_range = true,
-    };
-    enum rpc_code code = store_read(services->options.store, context, &op, 1, status);
-    if (code != RPC_OK)
-        return services__store_failed(code, status);
-    size_t count = 0;
-    for (size_t i = 0; i < op.ret_row_count; i++) {
-        const Lotcast__V1__SessionRecord *session = (const void *)op.ret_rows[i];
-        if (session->token_hash.len == RPC_SESSION_HASH_BYTES &&
-            memcmp(session->token_hash.data, principal->session_hash, RPC_SESSION_HASH_BYTES) == 0)
-            continue;
-        (void)store_commit_delete(
-            commit, op.record,
-            store_key(store_data(session->token_hash.data, session->token_hash.len)));
-        count++;
-    }
-    *ret_count = count;
-    return RPC_OK;
-}
-
-/*
- * Ends what was logged in with the old password between the first look and the commit. None can be
- * added afterwards: a log-in's commit expects the user as it was read.
- */
-static enum rpc_code end_late_sessions(struct services *services, struct rpc_context *context,
-                                       const struct rpc_principal *principal,
-                                       struct rpc_status *status)
-{
-    size_t count = 1;
-    enum rpc_code code = RPC_OK;
-    for (int round = 0; code == RPC_OK && count > 0 && round < END_SESSIONS_ROUNDS; round++) {
-        struct store_commit commit;
-        store_commit_init(&commit, services->options.store, context);
-        code = add_session_ends(services, context, principal, &commit, &count, status);
-        if (code == RPC_OK && count > 0) {
-            code = store_commit_send(&commit, context, NULL, status);
-            if (code != RPC_OK)
-                code = services__store_failed(code, status);
-        }
-    }
-    return code;
-}
-
 /* Reads the user, checks the present password, and commits the new one. RPC_ABORTED: a lost race.
  */
 static enum rpc_code change_once(struct rpc_server_call *call,
@@ -457,13 +401,14 @@ static enum rpc_code change_once(struct rpc_server_call *call,
     store_commit_init(&commit, services->options.store, context);
     user->password_hash = hash;
     (void)store_commit_put_version(&commit, user, version);
-    code = add_session_ends(services, context, principal, &commit, &count, status);
+    code = sessions_end_add(services, context, user->user_id, principal->session_hash, &commit,
+                            &count, status);
     if (code != RPC_OK)
         return code;
     code = store_commit_send(&commit, context, NULL, status);
     if (code != RPC_OK)
         return code == RPC_ABORTED ? code : services__store_failed(code, status);
-    return end_late_sessions(services, context, principal, status);
+    return sessions_end_late(services, context, user->user_id, principal->session_hash, status);
 }
 
 static enum rpc_code change_password(struct rpc_server_call *call, const void *request_message,

@@ -7,6 +7,9 @@
 #define BASE64_VARIANT sodium_base64_VARIANT_URLSAFE_NO_PADDING
 /* Records of each kind that one log-in removes at most: more than it adds, so that they shrink. */
 #define SWEEP_ROWS 16
+/* Sessions that one commit ends, and commits at most: far more than anyone has. */
+#define END_ROWS_MAX 5000
+#define END_ROUNDS 20
 
 _Static_assert(SESSION_TOKEN_BYTES == sodium_base64_ENCODED_LEN(TOKEN_RANDOM_BYTES, BASE64_VARIANT),
                "a token's text");
@@ -72,6 +75,53 @@ enum rpc_code session_begin(struct rpc_server_call *call, struct store_commit *c
     (void)store_commit_put_new(commit, &session);
     *ret_token = token;
     return RPC_OK;
+}
+
+enum rpc_code sessions_end_add(struct services *services, struct rpc_context *context,
+                               int64_t user_id, const uint8_t *kept, struct store_commit *commit,
+                               size_t *ret_count, struct rpc_status *status)
+{
+    struct store_read_op op = {
+        .record = &lotcast__v1__session_record__descriptor,
+        .index = "by_user",
+        .key = store_key(store_number(user_id)),
+        .is_range = true,
+        .limit = END_ROWS_MAX,
+    };
+    enum rpc_code code = store_read(services->options.store, context, &op, 1, status);
+    if (code != RPC_OK)
+        return services__store_failed(code, status);
+    size_t count = 0;
+    for (size_t i = 0; i < op.ret_row_count; i++) {
+        const Lotcast__V1__SessionRecord *session = (const void *)op.ret_rows[i];
+        if (kept != NULL && session->token_hash.len == RPC_SESSION_HASH_BYTES &&
+            memcmp(session->token_hash.data, kept, RPC_SESSION_HASH_BYTES) == 0)
+            continue;
+        (void)store_commit_delete(
+            commit, op.record,
+            store_key(store_data(session->token_hash.data, session->token_hash.len)));
+        count++;
+    }
+    *ret_count = count;
+    return RPC_OK;
+}
+
+enum rpc_code sessions_end_late(struct services *services, struct rpc_context *context,
+                                int64_t user_id, const uint8_t *kept, struct rpc_status *status)
+{
+    size_t count = 1;
+    enum rpc_code code = RPC_OK;
+    for (int round = 0; code == RPC_OK && count > 0 && round < END_ROUNDS; round++) {
+        struct store_commit commit;
+        store_commit_init(&commit, services->options.store, context);
+        code = sessions_end_add(services, context, user_id, kept, &commit, &count, status);
+        if (code == RPC_OK && count > 0) {
+            code = store_commit_send(&commit, context, NULL, status);
+            if (code != RPC_OK)
+                code = services__store_failed(code, status);
+        }
+    }
+    return code;
 }
 
 static struct store_read_op expired(const ProtobufCMessageDescriptor *record, int64_t now_ms)

@@ -27,6 +27,21 @@ bool session_of_call(const struct rpc_server_call *call,
 enum rpc_code session_begin(struct rpc_server_call *call, struct store_commit *commit,
                             const Lotcast__V1__UserRecord *user, int64_t now_ms, char **ret_token);
 
+/*
+ * Adds to `commit` the end of the user's sessions, all but that with the hash `kept` (NULL: of
+ * all), as far as one answer tells them; `ret_count` is how many. After the commit, which also
+ * changes the user's or the customer's record, sessions_end_late ends what was logged in between
+ * the look and the commit: none can be added afterwards, for a log-in's commit expects those two as
+ * they were read. Both answer the store's errors.
+ */
+enum rpc_code sessions_end_add(struct services *services, struct rpc_context *context,
+                               int64_t user_id, const uint8_t *kept, struct store_commit *commit,
+                               size_t *ret_count, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+enum rpc_code sessions_end_late(struct services *services, struct rpc_context *context,
+                                int64_t user_id, const uint8_t *kept, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+
 /* Removes some expired sessions, OAuth states and throttle records. At its best; never fails. */
 void session_sweep(struct services *services, struct rpc_context *context, int64_t now_ms);
 
