@@ -66,6 +66,12 @@ enum rpc_code json_print(const struct json_codec *codec, const ProtobufCMessage 
                          struct buffer *out, struct rpc_status *status)
     __attribute__((warn_unused_result));
 
+/* As json_print, the value of one field of `message` alone; null for one that would not be printed.
+ */
+enum rpc_code json_print_field(const struct json_codec *codec, const ProtobufCMessage *message,
+                               const struct registry_field *field, struct buffer *out,
+                               struct rpc_status *status) __attribute__((warn_unused_result));
+
 /* Appends `text` as a JSON string with its quotes; bad UTF-8 is replaced. False: the buffer is
  * full. */
 bool json_append_string(struct buffer *out, struct span text);

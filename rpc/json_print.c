@@ -435,10 +435,11 @@ static enum rpc_code print_item(struct printer *printer, struct frame *frame,
     return push(printer, object_frame(frame->list->plan, *item), frame->list, '{');
 }
 
-static enum rpc_code walk(struct printer *printer)
+/* Prints until only so many frames are open. */
+static enum rpc_code walk(struct printer *printer, size_t floor)
 {
     enum rpc_code code = RPC_OK;
-    while (printer->depth > 0 && code == RPC_OK && !printer->out->failed) {
+    while (printer->depth > floor && code == RPC_OK && !printer->out->failed) {
         struct frame *frame = &printer->frames[printer->depth - 1];
         if (frame->next == frame->count) {
             bool is_object = frame->message != NULL || frame->list->map;
@@ -474,8 +475,37 @@ enum rpc_code json_print(const struct json_codec *codec, const ProtobufCMessage 
         code = print_value(&printer, value, json__member(message, value->offset));
     } else {
         (void)buffer_append_byte(out, '{');
-        code = walk(&printer);
+        code = walk(&printer, 0);
     }
+    if (code == RPC_OK && out->failed)
+        code = rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "the answer is too large");
+    return code;
+}
+
+enum rpc_code json_print_field(const struct json_codec *codec, const ProtobufCMessage *message,
+                               const struct registry_field *field, struct buffer *out,
+                               struct rpc_status *status)
+{
+    const struct json__plan *plan = json__plan_of(codec, message->descriptor);
+    if (plan == NULL)
+        return rpc_status_set(status, RPC_INTERNAL, "message %s is not in the registry",
+                              message->descriptor->name);
+    /* The field as in its message, but without its name. */
+    struct json__field bare = plan->fields[field->descriptor - message->descriptor->fields];
+    bare.prefix = ",";
+    bare.prefix_len = 1;
+    struct printer printer;
+    size_t before = out->len;
+    printer.codec = codec;
+    printer.out = out;
+    printer.status = status;
+    printer.depth = 1;
+    printer.frames[0] = object_frame(plan, message);
+    enum rpc_code code = print_field(&printer, &printer.frames[0], &bare);
+    if (code == RPC_OK)
+        code = walk(&printer, 1);
+    if (code == RPC_OK && out->len == before)
+        (void)buffer_append(out, "null", 4);
     if (code == RPC_OK && out->failed)
         code = rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "the answer is too large");
     return code;

@@ -77,7 +77,8 @@ struct registry_sources registry_sources_get(void);
  * Reads the descriptor set and checks every C descriptor that the sources reach against it: names,
  * numbers, types and labels of all fields. Refuses (RPC_FAILED_PRECONDITION, with a message that
  * names the culprit) a mismatch, a method without access, a public HTTP route on an INTERNAL
- * method, a redirect or session field that does not exist, a table whose key fields do not exist or
+ * method, a redirect, session, accepted or attachment field that does not exist or fit, a header to
+ * pass on that has a meaning of ours, a table whose key fields do not exist or
  * are no scalars, a table id or an index id used twice. Duplicate and malformed routes are the
  * router's to refuse.
  */

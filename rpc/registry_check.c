@@ -6,6 +6,11 @@
 
 #include "rpc/registry_internal.h"
 
+/* Headers that a method has passed on: how many, so that they fit into a call's metadata, and how
+ * long their names are, in bytes. */
+#define FORWARD_HEADERS_MAX 3
+#define FORWARD_NAME_BYTES_MAX 40
+
 /* protobuf-c's type by the number of FieldDescriptorProto.Type. */
 static const ProtobufCType c_types[] = {
     [GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_DOUBLE] = PROTOBUF_C_TYPE_DOUBLE,
@@ -187,6 +192,60 @@ static bool has_session_token(const struct registry_message *message)
     return false;
 }
 
+static bool is_bool(const struct registry_field *field)
+{
+    return field->descriptor->type == PROTOBUF_C_TYPE_BOOL &&
+           field->descriptor->label != PROTOBUF_C_LABEL_REPEATED;
+}
+
+/* A field of the response that a rule names. None of a oneof, where it may not be there. */
+static enum rpc_code check_rule_field(const struct registry_method *method, const char *rule,
+                                      const char *name, bool (*fits)(const struct registry_field *),
+                                      struct rpc_status *status)
+{
+    if (*name == '\0')
+        return RPC_OK;
+    const struct registry_field *field = find_field(method->output, name);
+    if (field != NULL && fits(field) && field->oneof_index < 0)
+        return RPC_OK;
+    return registry__refuse(status, "%s of method %s is %s, which does not fit or is not in %s",
+                            rule, method->name, name, method->output->name);
+}
+
+/* Whether a header may become metadata under its name: in lower case, and of no meaning there. */
+static bool fits_metadata(const char *name)
+{
+    static const char *const ours[] = {
+        "request-id",  "traceparent",     "session",       "client-address",  "customer-id",
+        "http-method", "idempotency-key", "x-customer-id", "x-forwarded-for", "x-request-id",
+        "cookie",      "authorization",   "principal"};
+    size_t len = strlen(name);
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        if (strcmp(name, ours[i]) == 0)
+            return false;
+    }
+    return len > 0 && len <= FORWARD_NAME_BYTES_MAX &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}
+
+static enum rpc_code check_forwarded(const struct registry_method *method,
+                                     struct rpc_status *status)
+{
+    const Lotcast__V1__MethodRules *rules = method->rules;
+    if (rules->n_forward_headers > FORWARD_HEADERS_MAX)
+        return registry__refuse(status, "method %s has too many headers passed on", method->name);
+    for (size_t i = 0; i < rules->n_forward_headers; i++) {
+        const char *name = rules->forward_headers[i];
+        bool fits = fits_metadata(name);
+        for (size_t j = 0; j < i; j++)
+            fits = fits && strcmp(name, rules->forward_headers[j]) != 0;
+        if (!fits)
+            return registry__refuse(status, "method %s cannot have a header %s passed on",
+                                    method->name, name);
+    }
+    return RPC_OK;
+}
+
 enum rpc_code registry__check_method(const struct registry_method *method,
                                      struct rpc_status *status)
 {
@@ -207,7 +266,12 @@ enum rpc_code registry__check_method(const struct registry_method *method,
         !has_session_token(method->output))
         return registry__refuse(status, "method %s sets a session, but %s has no session_token",
                                 method->name, method->output->name);
-    return RPC_OK;
+    enum rpc_code code =
+        check_rule_field(method, "accepted_field", rules->accepted_field, is_bool, status);
+    if (code == RPC_OK)
+        code =
+            check_rule_field(method, "attachment_field", rules->attachment_field, is_text, status);
+    return code == RPC_OK ? check_forwarded(method, status) : code;
 }
 
 /* Scalars that a key can hold: numbers, bools, enums, texts and bytes, once each. */

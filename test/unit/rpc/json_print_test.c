@@ -348,6 +348,66 @@ static void appends_to_what_is_there(void **state)
     assert_string_equal(buffer_cstring(&fixture->out), "x=false");
 }
 
+static const struct registry_field *
+field_named(struct codec_fixture *fixture, const ProtobufCMessageDescriptor *type, const char *name)
+{
+    const struct registry_message *message = registry_message_of(fixture->registry, type);
+    for (size_t i = 0; i < message->field_count; i++) {
+        if (strcmp(message->fields[i].json_name, name) == 0)
+            return &message->fields[i];
+    }
+    fail_msg("no field %s", name);
+    return NULL;
+}
+
+static void prints_one_field(void **state)
+{
+    struct codec_fixture *fixture = *state;
+    static const struct {
+        const ProtobufCMessageDescriptor *type;
+        const char *text;
+        const char *field;
+        const char *want;
+    } rows[] = {
+        {SCALARS, "{\"int64Value\":7}", "int64Value", "7"},
+        {SCALARS, "{\"int64Value\":7}", "stringValue", "\"\""},
+        {INNER, "{\"numbers\":[1,2]}", "numbers", "[1,2]"},
+        {INNER, "{}", "numbers", "[]"},
+        {INNER, "{}", "leaf", "null"},
+        {WRAPPERS, "{\"int64Value\":0}", "int64Value", "0"},
+        {WRAPPERS, "{}", "int64Value", "null"},
+        {MAPS, "{\"strings\":{\"a\":\"b\"}}", "strings", "{\"a\":\"b\"}"},
+        {MAPS, "{\"inners\":{\"true\":{}}}", "inners",
+         "{\"true\":{\"name\":\"\",\"numbers\":[],\"leaf\":null}}"},
+        {CHOICE, "{\"inner\":{\"name\":\"x\"}}", "inner",
+         "{\"name\":\"x\",\"numbers\":[],\"leaf\":null}"},
+        {CHOICE, "{\"number\":1}", "inner", "null"},
+        {CHOICE, "{\"number\":1}", "text", "null"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct arena arena;
+        struct buffer out;
+        struct rpc_status status;
+        arena_init(&arena, 1 << 20);
+        buffer_init(&out, 1 << 20);
+        ProtobufCMessage *message = arena_alloc(&arena, rows[i].type->sizeof_message);
+        assert_non_null(message);
+        protobuf_c_message_init(rows[i].type, message);
+        assert_int_equal(
+            json_parse(fixture->api, span_of_string(rows[i].text), &arena, message, &status),
+            RPC_OK);
+        (void)buffer_append_byte(&out, '<');
+        assert_int_equal(json_print_field(fixture->api, message,
+                                          field_named(fixture, rows[i].type, rows[i].field), &out,
+                                          &status),
+                         RPC_OK);
+        (void)buffer_append_byte(&out, '\0');
+        assert_string_equal((const char *)out.data + 1, rows[i].want);
+        buffer_fini(&out);
+        arena_fini(&arena);
+    }
+}
+
 static void codecs_are_refused(void **state)
 {
     (void)state;
@@ -394,6 +454,7 @@ int main(void)
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(a_full_buffer_is_an_answer),
         cmocka_unit_test(appends_to_what_is_there),
+        cmocka_unit_test(prints_one_field),
         cmocka_unit_test(codecs_are_refused),
         cmocka_unit_test(a_message_of_another_registry_is_refused),
     };
