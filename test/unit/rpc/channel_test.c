@@ -205,6 +205,21 @@ static void test_unparsable_request(void **state)
     assert_int_equal(atomic_load(&test->fixture.ran), 0);
 }
 
+/* 16 MiB there and back can take longer than the method's 5 s under a sanitizer on a busy machine.
+ */
+static const ProtobufCMessage *call_patiently(struct under_test *test,
+                                              const struct rpc_request *request)
+{
+    const ProtobufCMessage *response = NULL;
+    enum rpc_code code;
+    int tries = 0;
+    do
+        code = rpc_channel_call(test->channel, request, &response, NULL);
+    while (code == RPC_DEADLINE_EXCEEDED && ++tries < 4);
+    assert_int_equal(code, RPC_OK);
+    return response;
+}
+
 static void test_oversize_request(void **state)
 {
     struct under_test *test = *state;
@@ -221,7 +236,7 @@ static void test_oversize_request(void **state)
     assert_int_equal(atomic_load(&test->fixture.ran), 0);
 
     query.range.cursor.len = RPC_MESSAGE_BYTES_MAX - 64;
-    assert_int_equal(rpc_channel_call(test->channel, &request, &response, NULL), RPC_OK);
+    response = call_patiently(test, &request);
     const Lotcast__V1__QueryResponse *answer = (const Lotcast__V1__QueryResponse *)response;
     assert_int_equal(answer->rows[0]->value.len, RPC_MESSAGE_BYTES_MAX - 64);
 }
@@ -239,7 +254,7 @@ static void test_oversize_answer(void **state)
     assert_int_equal(rpc_channel_call(test->channel, &request, &response, NULL),
                      RPC_RESOURCE_EXHAUSTED);
     query.range.limit = RPC_MESSAGE_BYTES_MAX - 64;
-    assert_int_equal(rpc_channel_call(test->channel, &request, &response, NULL), RPC_OK);
+    (void)call_patiently(test, &request);
 }
 
 /* --- metadata --- */

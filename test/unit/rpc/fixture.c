@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "lotcast/v1/auth.pb-c.h"
+#include "lotcast/v1/health.pb-c.h"
 #include "rpc/base/clock.h"
 #include "test/unit/rpc/fixture.h"
 
@@ -249,6 +250,23 @@ void fixture_await_waiting(struct fixture *fixture, unsigned count)
     (void)pthread_mutex_unlock(&fixture->lock);
 }
 
+/* On a busy machine a connection may take longer than opening waits for it. */
+static void await_connection(struct rpc_channel *channel)
+{
+    struct fixture_context context;
+    fixture_context_init(&context, INT64_MAX);
+    Lotcast__V1__HealthCheckRequest check = LOTCAST__V1__HEALTH_CHECK_REQUEST__INIT;
+    struct rpc_request request = {
+        .method = fixture_method(FIXTURE_HEALTH),
+        .message = &check.base,
+        .context = &context.context,
+        .wait_for_ready = true,
+    };
+    const ProtobufCMessage *response;
+    assert_int_equal(rpc_channel_call(channel, &request, &response, NULL), RPC_OK);
+    fixture_context_fini(&context);
+}
+
 struct rpc_channel *fixture_channel(struct fixture *fixture, const char *url)
 {
     struct rpc_channel_options options = {.url = url,
@@ -257,6 +275,8 @@ struct rpc_channel *fixture_channel(struct fixture *fixture, const char *url)
     struct rpc_status status;
     if (rpc_channel_open(&options, &channel, &status) != RPC_OK)
         fail_msg("%s", status.message);
+    if (fixture != NULL)
+        await_connection(channel);
     return channel;
 }
 

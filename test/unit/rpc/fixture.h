@@ -59,6 +59,7 @@ void fixture_gate(struct fixture *fixture, bool open);
 /* Waits until so many handlers are at the gate. */
 void fixture_await_waiting(struct fixture *fixture, unsigned count);
 
+/* Opens a channel and, if there is a fixture, waits until it is connected. */
 struct rpc_channel *fixture_channel(struct fixture *fixture, const char *url);
 
 /* A context with an arena of its own. */
