@@ -9,6 +9,7 @@
 #include "lotcast/v1/health.pb-c.h"
 #include "lotcast/v1/inventory.pb-c.h"
 #include "lotcast/v1/onboarding.pb-c.h"
+#include "lotcast/v1/performance.pb-c.h"
 #include "lotcast/v1/records.pb-c.h"
 #include "lotcast/v1/rpc.pb-c.h"
 #include "lotcast/v1/store.pb-c.h"
@@ -22,8 +23,8 @@ static const ProtobufCServiceDescriptor *const services[] = {
     &lotcast__v1__auth__descriptor,           &lotcast__v1__meta_auth__descriptor,
     &lotcast__v1__access_control__descriptor, &lotcast__v1__onboarding__descriptor,
     &lotcast__v1__dashboard__descriptor,      &lotcast__v1__billing__descriptor,
-    &lotcast__v1__inventory__descriptor,      &lotcast__v1__health__descriptor,
-    &lotcast__v1__store__descriptor,
+    &lotcast__v1__inventory__descriptor,      &lotcast__v1__performance__descriptor,
+    &lotcast__v1__health__descriptor,         &lotcast__v1__store__descriptor,
 };
 
 static const ProtobufCMessageDescriptor *const messages[] = {

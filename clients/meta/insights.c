@@ -14,6 +14,10 @@
 #define DAYS_MAX 2000
 /* Largest amount that is believed, in hundredths: far below 2^53. */
 #define SPEND_MINOR_MAX INT64_C(1000000000000000)
+/* Rows by item that are read: they come with the most impressions first. */
+#define ITEM_ROWS_MAX 5000
+/* Decimal digits of an item id at most. */
+#define ITEM_ID_DIGITS_MAX 18
 
 static void format_day(int32_t day, char text[static DATE_BYTES])
 {
@@ -197,4 +201,124 @@ enum rpc_code meta_insights_total(struct meta_client *client, struct rpc_context
     if (code == RPC_OK)
         *ret_total = total;
     return code;
+}
+
+/* --- by item --- */
+
+struct gather_items {
+    struct arena *arena;
+    struct meta_insight_item *items;
+    size_t count;
+    size_t room;
+    bool bad;
+    bool failed;
+};
+
+/* Meta's "7" or "7, 2024 Honda Civic". False for what is no id of ours. */
+static bool parse_product(const char *text, struct arena *arena, struct meta_insight_item *item)
+{
+    size_t digits = text == NULL ? 0 : strspn(text, "0123456789");
+    if (digits == 0 || digits > ITEM_ID_DIGITS_MAX || (text[digits] != '\0' && text[digits] != ','))
+        return false;
+    const char *title = text + digits;
+    while (*title == ',' || *title == ' ')
+        title++;
+    item->item_id = strtoll(text, NULL, 10);
+    item->title = arena_strdup(arena, title);
+    return true;
+}
+
+static bool add_item(void *arg, const struct json_tree *row)
+{
+    struct gather_items *gather = arg;
+    struct meta_insight_item item = {0};
+    if (!parse_product(json_tree_get_text(row, "product_id"), gather->arena, &item))
+        return true; /* not from our catalog */
+    gather->bad = !read_count(row, "impressions", &item.impressions) ||
+                  !read_count(row, "clicks", &item.clicks);
+    gather->failed = item.title == NULL;
+    if (gather->count == gather->room) {
+        size_t room = gather->room == 0 ? 64 : gather->room * 2;
+        struct meta_insight_item *items = arena_calloc(gather->arena, room, sizeof *items);
+        gather->failed = gather->failed || items == NULL;
+        if (items != NULL && gather->count > 0)
+            memcpy(items, gather->items, gather->count * sizeof *items);
+        gather->items = items;
+        gather->room = room;
+    }
+    if (gather->bad || gather->failed)
+        return false;
+    gather->items[gather->count++] = item;
+    return gather->count < ITEM_ROWS_MAX;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct meta_insight_item *x = a;
+    const struct meta_insight_item *y = b;
+    return (x->item_id > y->item_id) - (x->item_id < y->item_id);
+}
+
+static int by_figures(const void *a, const void *b)
+{
+    const struct meta_insight_item *x = a;
+    const struct meta_insight_item *y = b;
+    if (x->impressions != y->impressions)
+        return x->impressions < y->impressions ? 1 : -1;
+    if (x->clicks != y->clicks)
+        return x->clicks < y->clicks ? 1 : -1;
+    return by_id(a, b);
+}
+
+/* An item whose title has changed has a row for each: they become one. */
+static void merge_items(struct gather_items *gather)
+{
+    size_t count = 0;
+    if (gather->count > 0)
+        qsort(gather->items, gather->count, sizeof *gather->items, by_id);
+    for (size_t i = 0; i < gather->count; i++) {
+        const struct meta_insight_item *row = &gather->items[i];
+        if (count > 0 && gather->items[count - 1].item_id == row->item_id) {
+            gather->items[count - 1].impressions += row->impressions;
+            gather->items[count - 1].clicks += row->clicks;
+        } else {
+            gather->items[count++] = *row;
+        }
+    }
+    gather->count = count;
+}
+
+enum rpc_code meta_insights_items(struct meta_client *client, struct rpc_context *context,
+                                  const char *token, const char *campaign_id, int32_t first_day,
+                                  int32_t last_day, size_t max,
+                                  struct meta_insight_item **ret_items, size_t *ret_count,
+                                  struct rpc_status *status)
+{
+    const char *range = time_range(context->arena, first_day, last_day);
+    const char *path = meta__path(context->arena, campaign_id, "insights");
+    if (range == NULL)
+        return meta__fail_memory(status);
+    bool lifetime = first_day == 0;
+    struct meta__pair params[] = {
+        {"fields", "impressions,clicks"},
+        {"level", "campaign"},
+        {"breakdowns", "[\"product_id\"]"},
+        {"sort", "[\"impressions_descending\"]"},
+        {"limit", "500"},
+        {lifetime ? "date_preset" : "time_range", lifetime ? "maximum" : range}};
+    struct gather_items gather = {.arena = context->arena};
+    enum rpc_code code = meta__list(client, context, token, path, params,
+                                    sizeof params / sizeof *params, add_item, &gather, status);
+    if (code == RPC_OK && gather.failed)
+        code = meta__fail_memory(status);
+    if (code == RPC_OK && gather.bad)
+        code = meta__fail_answer(status);
+    if (code != RPC_OK)
+        return code;
+    merge_items(&gather);
+    if (gather.count > 0)
+        qsort(gather.items, gather.count, sizeof *gather.items, by_figures);
+    *ret_items = gather.items;
+    *ret_count = gather.count < max ? gather.count : max;
+    return RPC_OK;
 }

@@ -215,6 +215,23 @@ enum rpc_code meta_insights_total(struct meta_client *client, struct rpc_context
                                   int32_t last_day, struct meta_insight *ret_total,
                                   struct rpc_status *status) __attribute__((warn_unused_result));
 
+/* An item's figures in a period. */
+struct meta_insight_item {
+    int64_t item_id;   /* from the retailer id */
+    const char *title; /* as Meta knows it; "" where it does not say */
+    int64_t impressions, clicks;
+};
+/*
+ * The items with the most impressions in the period, then the most clicks, then the lowest id; at
+ * most `max`. first_day 0: the lifetime. RPC_INVALID_ARGUMENT: Meta has no figures by item for this
+ * campaign.
+ */
+enum rpc_code meta_insights_items(struct meta_client *client, struct rpc_context *context,
+                                  const char *token, const char *campaign_id, int32_t first_day,
+                                  int32_t last_day, size_t max,
+                                  struct meta_insight_item **ret_items, size_t *ret_count,
+                                  struct rpc_status *status) __attribute__((warn_unused_result));
+
 /* Meta's minor units of one major unit: 1 for JPY and the like, else 100. */
 int64_t meta_currency_factor(const char *currency);
 

@@ -4,6 +4,8 @@
 #ifndef RPC_SERVICES_INTERNAL_H
 #define RPC_SERVICES_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "rpc/services/model/money.h"
 #include "rpc/services/services.h"
 
@@ -28,6 +30,7 @@ struct services {
     struct jobs *jobs;
     struct rpc_service *rpc;
     size_t rpc_count;
+    atomic_uint meta_calls; /* handlers of the performance pages that wait for Meta */
 };
 
 /* Handlers, in the order of their service's methods in the .proto; `self` is the struct services.
@@ -39,6 +42,7 @@ extern rpc_handler *const dashboard_handlers[];
 extern rpc_handler *const onboarding_handlers[];
 extern rpc_handler *const billing_handlers[];
 extern rpc_handler *const inventory_handlers[];
+extern rpc_handler *const performance_handlers[];
 
 /* The interceptor's `before`; `self` is the struct services. */
 enum rpc_code services__auth_before(void *self, struct rpc_server_call *call,

@@ -12,6 +12,7 @@
 #include "lotcast/v1/dashboard.pb-c.h"
 #include "lotcast/v1/inventory.pb-c.h"
 #include "lotcast/v1/onboarding.pb-c.h"
+#include "lotcast/v1/performance.pb-c.h"
 #include "rpc/services/internal.h"
 #include "rpc/services/jobs/jobs.h"
 #include "rpc/services/password_hash.h"
@@ -37,6 +38,7 @@ static const struct {
     {&lotcast__v1__onboarding__descriptor, onboarding_handlers},
     {&lotcast__v1__billing__descriptor, billing_handlers},
     {&lotcast__v1__inventory__descriptor, inventory_handlers},
+    {&lotcast__v1__performance__descriptor, performance_handlers},
 };
 
 #define SERVED_COUNT (sizeof served / sizeof served[0])

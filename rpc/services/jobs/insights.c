@@ -30,6 +30,10 @@
 #define CHUNK_DAYS 31
 /* A chunk is decided anew so often when the balance has changed meanwhile. */
 #define CHUNK_TRIES_MAX 5
+/* Meta keeps 37 months: a pull after a long pause goes no further back, in days. */
+#define KEPT_DAYS 1100
+/* Items of a period that are kept: some may have gone when they are shown. */
+#define ITEMS_KEPT 20
 /* From one pull to the next, and what customers are spread over behind it. */
 #define INTERVAL_MS ((int64_t)60 * 60 * 1000)
 #define SPREAD_MS ((int64_t)2 * 60 * 1000)
@@ -68,6 +72,21 @@ static int64_t next_delay_ms(const struct pull *pull)
     return delay + spread + 1;
 }
 
+/*
+ * Where a pull begins. What was restated since the last one counts from that: after a pause (no
+ * token, no running process) it goes further back.
+ */
+static int32_t pull_first_day(const struct pull *pull)
+{
+    const Lotcast__V1__InsightsJob *job = pull->step->job->insights;
+    if (job == NULL || !job->backfilled)
+        return pull->today - BACKFILL_DAYS;
+    int32_t since =
+        job->pulled_day == 0 || job->pulled_day > pull->today ? pull->today : job->pulled_day;
+    int32_t first = since - RESTATED_DAYS;
+    return first < pull->today - KEPT_DAYS ? pull->today - KEPT_DAYS : first;
+}
+
 /* --- reading --- */
 
 static enum rpc_code out_of_memory(struct rpc_status *status)
@@ -92,8 +111,7 @@ static enum rpc_code pull_begin(struct pull *pull, struct rpc_status *status)
     if (customer != NULL && !zones_find(step->services->zones, customer->time_zone, &pull->zone))
         pull->zone = NULL;
     pull->today = period_today(pull->zone, clock_now_ms());
-    bool backfilled = step->job->insights != NULL && step->job->insights->backfilled;
-    pull->first_day = pull->today - (backfilled ? RESTATED_DAYS : BACKFILL_DAYS);
+    pull->first_day = pull_first_day(pull);
     if (pull->campaign == NULL)
         return RPC_OK;
     pull->rate = money_rate(&step->services->rates, pull->campaign->currency);
@@ -273,6 +291,42 @@ static enum rpc_code days_store(struct pull *pull, struct rpc_status *status)
 
 /* --- periods --- */
 
+/* The period's best items; ranks that nobody has any more go. */
+static enum rpc_code items_pull(struct pull *pull, Lotcast__V1__InsightPeriod name,
+                                struct period period, bool has_figures, struct rpc_status *status)
+{
+    struct job_step *step = pull->step;
+    struct meta_insight_item *items = NULL;
+    size_t count = 0;
+    enum rpc_code code = RPC_OK;
+    if (has_figures)
+        code = meta_insights_items(step->services->options.meta, step->context, pull->token,
+                                   pull->campaign->campaign_id, period.first_day, period.last_day,
+                                   ITEMS_KEPT, &items, &count, status);
+    if (code == RPC_INVALID_ARGUMENT)
+        return RPC_OK; /* Meta has none for this campaign: nothing else hangs on it */
+    if (code != RPC_OK)
+        return code;
+    for (size_t i = 0; i < ITEMS_KEPT; i++) {
+        Lotcast__V1__InsightItemRecord record = LOTCAST__V1__INSIGHT_ITEM_RECORD__INIT;
+        record.customer_id = step->job->customer_id;
+        record.period = name;
+        record.rank = (int32_t)i + 1;
+        if (i >= count) {
+            (void)store_commit_delete(step->commit, &lotcast__v1__insight_item_record__descriptor,
+                                      store_key(store_number(record.customer_id),
+                                                store_number(name), store_number(record.rank)));
+            continue;
+        }
+        record.item_id = items[i].item_id;
+        record.title = (char *)items[i].title;
+        record.impressions = items[i].impressions;
+        record.clicks = items[i].clicks;
+        (void)store_commit_put(step->commit, &record);
+    }
+    return RPC_OK;
+}
+
 static enum rpc_code period_pull(struct pull *pull, Lotcast__V1__InsightPeriod name,
                                  struct period period, struct rpc_status *status)
 {
@@ -293,7 +347,7 @@ static enum rpc_code period_pull(struct pull *pull, Lotcast__V1__InsightPeriod n
     record.reach = total.reach;
     record.spend_minor = total.spend_minor;
     (void)store_commit_put(step->commit, &record);
-    return RPC_OK;
+    return items_pull(pull, name, period, total.impressions > 0, status);
 }
 
 static enum rpc_code periods_pull(struct pull *pull, struct rpc_status *status)
@@ -342,6 +396,7 @@ static enum rpc_code insights_run(struct job_step *step, struct rpc_status *stat
         lotcast__v1__insights_job__init(step->job->insights);
     }
     step->job->insights->backfilled = true;
+    step->job->insights->pulled_day = pull.today;
     return RPC_OK;
 }
 

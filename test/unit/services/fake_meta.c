@@ -259,6 +259,9 @@ enum rpc_code meta_insights_total(struct meta_client *client, struct rpc_context
     struct meta_insight total = {0};
     lock();
     enum fake_fault fault = call(token);
+    fake->total_calls++;
+    fake->total_first_day = first_day;
+    fake->total_last_day = last_day;
     for (int i = 0; i < fake->day_count; i++) {
         const struct meta_insight *day = &fake->days[i];
         if (first_day != 0 && (day->day < first_day || day->day > last_day))
@@ -276,6 +279,34 @@ enum rpc_code meta_insights_total(struct meta_client *client, struct rpc_context
     if (code == RPC_OK)
         *ret_total = total;
     return code;
+}
+
+enum rpc_code meta_insights_items(struct meta_client *client, struct rpc_context *context,
+                                  const char *token, const char *campaign_id, int32_t first_day,
+                                  int32_t last_day, size_t max,
+                                  struct meta_insight_item **ret_items, size_t *ret_count,
+                                  struct rpc_status *status)
+{
+    (void)client;
+    (void)campaign_id;
+    (void)first_day;
+    (void)last_day;
+    struct meta_insight_item *items = arena_calloc(context->arena, FAKE_BEST_MAX, sizeof *items);
+    lock();
+    enum fake_fault fault = fake->no_breakdown ? FAKE_REFUSED : call(token);
+    size_t count = (size_t)fake->best_count;
+    for (size_t i = 0; i < count; i++) {
+        items[i] = fake->best[i];
+        items[i].title =
+            arena_printf(context->arena, "Best %lld", (long long)fake->best[i].item_id);
+    }
+    unlock();
+    enum rpc_code code = answer(fault, status);
+    if (code != RPC_OK)
+        return code;
+    *ret_items = items;
+    *ret_count = count < max ? count : max;
+    return RPC_OK;
 }
 
 int64_t meta_currency_factor(const char *currency)

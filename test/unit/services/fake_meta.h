@@ -14,6 +14,7 @@
 #define FAKE_OBJECTS_MAX 64
 #define FAKE_ITEMS_MAX 16384
 #define FAKE_DAYS_MAX 512
+#define FAKE_BEST_MAX 32
 #define FAKE_TOKEN "token-1"
 
 /* What a call does: counted from 1 over all calls that reach Meta. */
@@ -54,6 +55,11 @@ struct fake_meta {
     atomic_int daily_calls;
     int32_t asked_first_day, asked_last_day;
     int64_t lifetime_reach;
+    int best_count; /* items by figures, of every period; titles are "Best <id>" */
+    struct meta_insight_item best[FAKE_BEST_MAX];
+    bool no_breakdown; /* figures by item are refused */
+    atomic_int total_calls;
+    int32_t total_first_day, total_last_day; /* of the last call for a whole period */
 
     /* the site */
     int site_items; /* found; identities "sku:<first>" and up */
