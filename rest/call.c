@@ -18,10 +18,8 @@
 /* Entries of X-Customer-ID that are passed on: two are enough to be refused. */
 #define CUSTOMER_IDS_MAX 2
 
-/* Of a header that a method wants forwarded; longer ones are left out. */
-#define FORWARDED_BYTES_MAX 1024
-/* Entries of one such header: a second one is enough to be noticed. */
-#define FORWARDED_COUNT_MAX 2
+/* Of a header that a method wants forwarded, in bytes. */
+#define FORWARDED_BYTES_MAX 512
 
 /* --- metadata --- */
 
@@ -34,25 +32,35 @@ static bool is_visible(struct span value)
     return true;
 }
 
-/* The headers that the method has asked for, under their own names. */
+/* The value of a header that came once, bounded and of visible ASCII and spaces; else NULL. */
+static const char *forwarded_value(struct rest_request *request, const char *name)
+{
+    const h2o_headers_t *headers = &request->req->headers;
+    struct span value = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < headers->size; i++) {
+        const h2o_header_t *header = &headers->entries[i];
+        if (!span_equal_string(span_of(header->name->base, header->name->len), name))
+            continue;
+        value = span_of(header->value.base, header->value.len);
+        count++;
+    }
+    if (count != 1 || value.len > FORWARDED_BYTES_MAX || !is_visible(value))
+        return NULL;
+    return arena_strndup(&request->arena, value.data, value.len);
+}
+
+/*
+ * The headers that the method has asked for, under their own names. One that came twice, is too
+ * long or has other bytes is as if it had not come: the method has nothing to choose from.
+ */
 static void forward_headers(struct rest_request *request)
 {
     const Lotcast__V1__MethodRules *rules = request->route->method->rules;
-    const h2o_headers_t *headers = &request->req->headers;
     for (size_t i = 0; i < rules->n_forward_headers; i++) {
-        size_t count = 0;
-        for (size_t j = 0; j < headers->size && count < FORWARDED_COUNT_MAX; j++) {
-            h2o_iovec_t name = *headers->entries[j].name;
-            struct span value =
-                span_of(headers->entries[j].value.base, headers->entries[j].value.len);
-            if (!span_equal_string(span_of(name.base, name.len), rules->forward_headers[i]) ||
-                value.len > FORWARDED_BYTES_MAX || !is_visible(value))
-                continue;
-            const char *text = arena_strndup(&request->arena, value.data, value.len);
-            count++;
-            if (text != NULL)
-                (void)rpc_metadata_add(&request->metadata, rules->forward_headers[i], text);
-        }
+        const char *value = forwarded_value(request, rules->forward_headers[i]);
+        if (value != NULL)
+            (void)rpc_metadata_add(&request->metadata, rules->forward_headers[i], value);
     }
 }
 
@@ -84,7 +92,8 @@ static void add_session(struct rest_request *request)
         (void)rpc_metadata_add(&request->metadata, RPC_METADATA_SESSION, text);
 }
 
-/* 5 fixed entries, 2 customers, a key, what is forwarded. False for a bad Idempotency-Key. */
+/* Fits always: 5 fixed entries, 2 customers, a key, and what is forwarded, which the registry
+ * bounds. False for a bad Idempotency-Key. */
 static bool fill_metadata(struct rest_request *request)
 {
     struct rpc_metadata *metadata = &request->metadata;

@@ -10,6 +10,9 @@
 
 /* The session cookie's life, in seconds. */
 #define SESSION_COOKIE_S "2592000"
+/* Of a file's name in Content-Disposition, with its NUL; of a media type. */
+#define FILE_NAME_BYTES 101
+#define MEDIA_TYPE_BYTES_MAX 200
 /* Bytes of an entity tag before they are hex. */
 #define ETAG_HASH_BYTES 16
 
@@ -203,21 +206,13 @@ void rest_respond_not_allowed(struct rest_request *request, const char *allow)
 
 /* --- the method's answer --- */
 
-static void respond_ok(struct rest_request *request, int status, const char *content_type)
-{
-    if (request->body.failed) {
-        respond_internal(request);
-        return;
-    }
-    begin(request, status, no_store);
-    rest_respond_add_header(request, H2O_TOKEN_CONTENT_TYPE, content_type);
-    finish(request, true);
-}
-
-void rest_respond_body(struct rest_request *request, const char *content_type)
-{
-    respond_ok(request, 200, content_type);
-}
+/* How a body is answered. */
+struct answer {
+    const char *content_type;
+    const char *disposition; /* or NULL */
+    bool accepted;           /* 202 */
+    bool cacheable;
+};
 
 static const char *string_field(const ProtobufCMessage *message, const struct registry_field *field)
 {
@@ -286,34 +281,59 @@ static bool client_has_it(const struct rest_request *request)
     return false;
 }
 
-static void respond_cacheable(struct rest_request *request, const char *content_type)
+/* Answers with what is in request->body. */
+static void respond_body(struct rest_request *request, const struct answer *answer)
 {
-    hash_body(request);
-    bool unchanged = client_has_it(request);
-    begin(request, unchanged ? 304 : 200, revalidate);
-    rest_respond_add_header(request, H2O_TOKEN_ETAG, request->etag);
+    if (request->body.failed) {
+        respond_internal(request);
+        return;
+    }
+    if (answer->cacheable)
+        hash_body(request);
+    bool unchanged = answer->cacheable && client_has_it(request);
+    begin(request,
+          unchanged          ? 304
+          : answer->accepted ? 202
+                             : 200,
+          answer->cacheable ? revalidate : no_store);
+    if (answer->cacheable)
+        rest_respond_add_header(request, H2O_TOKEN_ETAG, request->etag);
     if (unchanged) {
         buffer_clear(&request->body);
         finish(request, false);
         return;
     }
-    rest_respond_add_header(request, H2O_TOKEN_CONTENT_TYPE, content_type);
+    rest_respond_add_header(request, H2O_TOKEN_CONTENT_TYPE, answer->content_type);
+    if (answer->disposition != NULL)
+        rest_respond_add_header(request, H2O_TOKEN_CONTENT_DISPOSITION, answer->disposition);
     finish(request, true);
 }
 
-/* Content-Disposition, so that a browser saves the answer. False: no file's name of ours. */
-static bool apply_attachment(struct rest_request *request, const ProtobufCMessage *message)
+void rest_respond_body(struct rest_request *request, const char *content_type)
 {
+    const struct answer answer = {.content_type = content_type};
+    respond_body(request, &answer);
+}
+
+/* --- what the response says of its answer --- */
+
+/*
+ * Content-Disposition, so that a browser saves the answer. The name is made one that every system
+ * takes. NULL where the route has none; false for a response without a name.
+ */
+static bool find_disposition(struct rest_request *request, const ProtobufCMessage *message,
+                             const char **ret_disposition)
+{
+    char name[FILE_NAME_BYTES];
     if (request->route->attachment == NULL)
         return true;
-    const char *name = string_field(message, request->route->attachment);
-    if (!is_plain_text(name, chars_is_id))
-        return false;
-    const char *value = arena_printf(&request->arena, "attachment; filename=\"%s\"", name);
-    if (value == NULL)
-        return false;
-    rest_respond_add_header(request, H2O_TOKEN_CONTENT_DISPOSITION, value);
-    return true;
+    const char *text = string_field(message, request->route->attachment);
+    size_t len = strnlen(text, sizeof name - 1);
+    for (size_t i = 0; i < len; i++)
+        name[i] = chars_is_id(text[i]) && (i > 0 || text[i] != '.') ? text[i] : '_';
+    name[len] = '\0';
+    *ret_disposition = arena_printf(&request->arena, "attachment; filename=\"%s\"", name);
+    return len > 0 && *ret_disposition != NULL;
 }
 
 static bool is_media_type_char(char c)
@@ -325,10 +345,9 @@ static bool is_media_type_char(char c)
 static bool take_raw_body(struct rest_request *request, const ProtobufCMessage *message,
                           const char **ret_type)
 {
-    const Google__Api__HttpBody *body = NULL;
-    memcpy(&body, (const uint8_t *)message + request->route->raw_body->descriptor->offset,
-           sizeof body);
-    if (body == NULL || !is_plain_text(body->content_type, is_media_type_char) ||
+    const Google__Api__HttpBody *body = (const Google__Api__HttpBody *)(const void *)message;
+    if (body == NULL || strlen(body->content_type) > MEDIA_TYPE_BYTES_MAX ||
+        !is_plain_text(body->content_type, is_media_type_char) ||
         !buffer_append(&request->body, body->data.data, body->data.len))
         return false;
     *ret_type = body->content_type;
@@ -344,11 +363,37 @@ static bool bool_field(const ProtobufCMessage *message, const struct registry_fi
     return value != 0;
 }
 
+static const ProtobufCMessage *message_field(const ProtobufCMessage *message,
+                                             const struct registry_field *field)
+{
+    const ProtobufCMessage *inner = NULL;
+    memcpy(&inner, (const uint8_t *)message + field->descriptor->offset, sizeof inner);
+    return inner;
+}
+
+/* What the route answers of the response, into request->body. False: it cannot be. */
+static bool print_answer(struct rest_request *request, const ProtobufCMessage *message,
+                         const char **ret_type)
+{
+    const struct registry_field *field = request->route->answer;
+    const struct json_codec *codec = request->thread->rest->codec;
+    struct rpc_status status;
+    buffer_clear(&request->body);
+    if (request->route->raw_answer)
+        return take_raw_body(request, field == NULL ? message : message_field(message, field),
+                             ret_type);
+    *ret_type = json_type;
+    return (field == NULL
+                ? json_print(codec, message, &request->body, &status)
+                : json_print_field(codec, message, field, &request->body, &status)) == RPC_OK;
+}
+
 void rest_respond_message(struct rest_request *request, struct span packed)
 {
     const struct registry_method *method = request->route->method;
     ProtobufCMessage *message = NULL;
     struct rpc_status status;
+    struct answer answer = {0};
     if (rpc_message_unpack(method->output->descriptor, packed, &request->arena, &message,
                            &status) != RPC_OK) {
         respond_internal(request);
@@ -358,15 +403,13 @@ void rest_respond_message(struct rest_request *request, struct span packed)
         respond_redirect(request, message);
         return;
     }
-    buffer_clear(&request->body);
-    const char *type = json_type;
-    bool good = request->route->raw_body != NULL ? take_raw_body(request, message, &type)
-                                                 : json_print(request->thread->rest->codec, message,
-                                                              &request->body, &status) == RPC_OK;
-    if (!good || !apply_session(request, message) || !apply_attachment(request, message))
+    if (!print_answer(request, message, &answer.content_type) ||
+        !find_disposition(request, message, &answer.disposition) ||
+        !apply_session(request, message)) {
         respond_internal(request);
-    else if (method->rules->cacheable)
-        respond_cacheable(request, type);
-    else
-        respond_ok(request, bool_field(message, request->route->accepted) ? 202 : 200, type);
+        return;
+    }
+    answer.accepted = bool_field(message, request->route->accepted);
+    answer.cacheable = method->rules->cacheable && !answer.accepted;
+    respond_body(request, &answer);
 }

@@ -254,8 +254,8 @@ static enum rpc_code resolve_body(const struct declaration *declaration, struct 
     const char *body = declaration->rule->body;
     bool is_get = strcmp(route->verb, "GET") == 0;
     route->raw_request = is_http_body(declaration->method->input);
-    if (route->raw_request && strcmp(body, "*") != 0)
-        return refuse(declaration, "a google.api.HttpBody needs the body *", body);
+    if (route->raw_request && (strcmp(body, "*") != 0 || route->variable_count > 0))
+        return refuse(declaration, "a google.api.HttpBody needs the body * and no variables", body);
     if (*body == '\0')
         return RPC_OK;
     if (is_get || strcmp(route->verb, "DELETE") == 0)
@@ -271,6 +271,7 @@ static enum rpc_code resolve_body(const struct declaration *declaration, struct 
         return refuse(declaration, "the body must be * or a message field", body);
     route->body = ROUTE_BODY_FIELD;
     route->body_field = field;
+    route->raw_request = is_http_body(field->message);
     return RPC_OK;
 }
 
@@ -321,12 +322,15 @@ static enum rpc_code resolve_response(const struct declaration *declaration, str
                              &route->attachment);
     if (code == RPC_OK)
         code = resolve_session(declaration, route);
+    route->raw_answer = is_http_body(declaration->method->output);
     if (code != RPC_OK || *body == '\0')
         return code;
-    route->raw_body = find_field(declaration->method->output, span_of_string(body));
-    if (route->raw_body == NULL || !is_http_body(route->raw_body->message) ||
-        route->raw_body->descriptor->label == PROTOBUF_C_LABEL_REPEATED)
-        return refuse(declaration, "response_body must be a google.api.HttpBody", body);
+    route->answer = find_field(declaration->method->output, span_of_string(body));
+    if (route->answer == NULL || route->redirect != NULL || route->answer->rules->session_token)
+        return refuse(declaration,
+                      "response_body must be a field that can be shown, of no redirect", body);
+    route->raw_answer = is_http_body(route->answer->message) &&
+                        route->answer->descriptor->label != PROTOBUF_C_LABEL_REPEATED;
     return RPC_OK;
 }
 

@@ -30,12 +30,13 @@ struct route {
     const struct registry_field *body_field; /* of ROUTE_BODY_FIELD */
     size_t variable_count;
     struct route_variable variables[ROUTE_VARIABLES_MAX];
-    bool raw_request; /* the body is taken as it is, into a google.api.HttpBody */
+    bool raw_request; /* what the body fills is a google.api.HttpBody: it is taken as it is */
+    bool raw_answer;  /* what is answered is a google.api.HttpBody: it is sent as it is */
     /* Fields of the response that are not its JSON; NULL where there is none. */
     const struct registry_field *redirect;   /* the Location of a 302 */
     const struct registry_field *session;    /* becomes the cookie */
     const struct registry_field *accepted;   /* true: 202 */
-    const struct registry_field *raw_body;   /* a google.api.HttpBody that is the answer */
+    const struct registry_field *answer;     /* is all that is answered */
     const struct registry_field *attachment; /* name of the file that the answer is saved as */
 };
 

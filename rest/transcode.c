@@ -37,15 +37,14 @@ static enum rpc_code take_raw_body(struct rest_request *request, ProtobufCMessag
     return RPC_OK;
 }
 
-/* A missing body is {}. */
+/* A missing body is {}; a raw one, of no bytes. */
 static enum rpc_code parse_body(struct rest_request *request, ProtobufCMessage *message,
                                 struct rpc_status *status)
 {
     const struct route *route = request->route;
     struct span body = span_of(request->req->entity.base, request->req->entity.len);
-    if (route->raw_request)
-        return take_raw_body(request, message, status);
-    if (route->body == ROUTE_BODY_NONE || body.data == NULL || body.len == 0)
+    bool is_missing = body.data == NULL || body.len == 0;
+    if (route->body == ROUTE_BODY_NONE || (is_missing && !route->raw_request))
         return RPC_OK;
     ProtobufCMessage *target = message;
     if (route->body == ROUTE_BODY_FIELD) {
@@ -55,6 +54,8 @@ static enum rpc_code parse_body(struct rest_request *request, ProtobufCMessage *
         uint8_t *at = (uint8_t *)message + route->body_field->descriptor->offset;
         memcpy(at, &target, sizeof target);
     }
+    if (route->raw_request)
+        return take_raw_body(request, target, status);
     return json_parse(request->thread->rest->codec, body, &request->arena, target, status);
 }
 

@@ -18,11 +18,13 @@
 #include <cmocka.h>
 
 #include "google/api/httpbody.pb-c.h"
+#include "lotcast/v1/admin.pb-c.h"
 #include "lotcast/v1/ads.pb-c.h"
 #include "lotcast/v1/auth.pb-c.h"
 #include "lotcast/v1/billing.pb-c.h"
 #include "lotcast/v1/dashboard.pb-c.h"
 #include "lotcast/v1/health.pb-c.h"
+#include "lotcast/v1/inventory.pb-c.h"
 #include "lotcast/v1/onboarding.pb-c.h"
 #include "lotcast/v1/performance.pb-c.h"
 
@@ -352,7 +354,11 @@ static const struct handler_row {
     {&lotcast__v1__onboarding__descriptor, "Launch", launch},
     {&lotcast__v1__billing__descriptor, "ReceiveStripeEvent", receive_stripe_event},
     {&lotcast__v1__performance__descriptor, "ExportPerformance", export_performance},
+    {&lotcast__v1__performance__descriptor, "GetPerformance", rest_pages_echo},
     {&lotcast__v1__ads__descriptor, "Sync", sync_ads},
+    {&lotcast__v1__inventory__descriptor, "ListItems", rest_pages_list_items},
+    {&lotcast__v1__admin__descriptor, "GetCustomer", rest_pages_get_customer},
+    {&lotcast__v1__admin__descriptor, "AdjustCredits", rest_pages_adjust_credits},
 };
 
 static const ProtobufCServiceDescriptor *const descriptors[] = {
@@ -360,6 +366,7 @@ static const ProtobufCServiceDescriptor *const descriptors[] = {
     &lotcast__v1__meta_auth__descriptor,   &lotcast__v1__dashboard__descriptor,
     &lotcast__v1__onboarding__descriptor,  &lotcast__v1__billing__descriptor,
     &lotcast__v1__performance__descriptor, &lotcast__v1__ads__descriptor,
+    &lotcast__v1__inventory__descriptor,   &lotcast__v1__admin__descriptor,
     &lotcast__v1__health__descriptor, /* last: the server's own */
 };
 

@@ -34,6 +34,13 @@ void rest_fixture_release(void);
 /* Waits until the counter has the value, at most 10 s; fails the test then. */
 void rest_fixture_wait_for(atomic_int *counter, int value);
 
+/* --- handlers of rest_pages.c --- */
+
+rpc_handler rest_pages_list_items;
+rpc_handler rest_pages_get_customer;
+rpc_handler rest_pages_adjust_credits;
+rpc_handler rest_pages_echo; /* GetPerformance, where a test has bent its messages */
+
 /* --- raw client --- */
 
 struct raw_answer {

@@ -547,7 +547,9 @@ static void test_raw_bodies(void **state)
 {
     (void)state;
 #define HOOK "POST /api/webhooks/stripe HTTP/1.1\r\n" HOST
-#define EXPORT(query) "GET /api/customer/performance/export?" query " HTTP/1.1\r\n" HOST SESSION
+#define EXPORT_PATH(query) "/api/customer/performance/export?" query " HTTP/1.1\r\n" HOST SESSION
+#define EXPORT(query) "GET " EXPORT_PATH(query)
+#define ID_512 ID_64 ID_64 ID_64 ID_64 ID_64 ID_64 ID_64 ID_64
     static const struct row rows[] = {
         {"as it is", HOOK "Content-Type: text/x\r\nContent-Length: 5\r\n\r\n{ a\"}", 400,
          "\"text/x|{ a\\\"}|request-id=", NULL},
@@ -557,7 +559,13 @@ static void test_raw_bodies(void **state)
          HOOK "Stripe-Signature: t=1,v1=a\r\nX-Other: b\r\nContent-Length: 1\r\n\r\nx", 400,
          "stripe-signature=t=1,v1=a;", NULL},
         {"twice", HOOK "Stripe-Signature: a\r\nStripe-Signature: b\r\nContent-Length: 1\r\n\r\nx",
-         400, "stripe-signature=a;stripe-signature=b;", NULL},
+         400, "http-method=POST;\"", NULL},
+        {"too long", HOOK "Stripe-Signature: " ID_512 "a\r\nContent-Length: 1\r\n\r\nx", 400,
+         "http-method=POST;\"", NULL},
+        {"as long as can be", HOOK "Stripe-Signature: " ID_512 "\r\nContent-Length: 1\r\n\r\nx",
+         400, "stripe-signature=aaa", NULL},
+        {"of other bytes", HOOK "Stripe-Signature: a\tb\r\nContent-Length: 1\r\n\r\nx", 400,
+         "http-method=POST;\"", NULL},
         {"nothing", HOOK "\r\n", 200, NULL, "content-type: application/json"},
         {"a file", EXPORT("from=p-1.csv&to=text%2Fcsv") "\r\n", 200, "date,impressions\r\n",
          "content-disposition: attachment; filename=\"p-1.csv\"\r\n"},
@@ -566,7 +574,13 @@ static void test_raw_bodies(void **state)
         {"its tag", EXPORT("from=p-1.csv&to=text%2Fcsv") "If-None-Match: *\r\n\r\n", 304, NULL,
          "etag: \""},
         {"no name", EXPORT("from=&to=text%2Fcsv") "\r\n", 500, "\"INTERNAL\"", NULL},
-        {"a name that is none", EXPORT("from=a%22%0D%0Ab&to=text%2Fcsv") "\r\n", 500, NULL, NULL},
+        {"a name made safe", EXPORT("from=..%2Fa%22%0D%0Ab%C3%A9.csv&to=text%2Fcsv") "\r\n", 200,
+         NULL, "content-disposition: attachment; filename=\"_._a___b__.csv\"\r\n"},
+        {"HEAD of a file", "HEAD " EXPORT_PATH("from=p.csv&to=text%2Fcsv") "\r\n", 200, NULL,
+         "Content-Length: 18\r\n"},
+        {"OPTIONS of a file", "OPTIONS " EXPORT_PATH("") "\r\n", 204, NULL,
+         "allow: GET, HEAD, OPTIONS\r\n"},
+        {"POST of a file", "POST " EXPORT_PATH("") "\r\n", 405, NULL, NULL},
         {"a type that is none", EXPORT("from=a&to=a%0D%0Ab") "\r\n", 500, NULL, NULL},
         {"an error of it", "GET /api/customer/performance/export HTTP/1.1\r\n" HOST "\r\n", 401,
          "\"AUTH_REQUIRED\"", "content-type: application/json"},

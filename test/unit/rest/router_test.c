@@ -236,7 +236,10 @@ static void test_response_fields(void **state)
         struct router *router = NULL;
         struct rpc_status status;
         rule.response_body = i == 0 ? (char *)"campaign_id" : i == 1 ? (char *)"x" : (char *)"";
-        rules.redirect_field = i == 2 ? (char *)"success" : i == 3 ? (char *)"x" : (char *)"";
+        if (i == 0) /* a redirect has no body */
+            rules.redirect_field = (char *)"redirect_to";
+        else
+            rules.redirect_field = i == 2 ? (char *)"success" : i == 3 ? (char *)"x" : (char *)"";
         rules.accepted_field = i == 4 ? (char *)"campaign_id" : (char *)"";
         rules.attachment_field = i == 5 ? (char *)"success" : (char *)"";
         if (i == 6)
