@@ -3,6 +3,7 @@
  * that one of its methods takes or returns needs none.
  */
 #include "google/protobuf/wrappers.pb-c.h"
+#include "lotcast/v1/announcements.pb-c.h"
 #include "lotcast/v1/auth.pb-c.h"
 #include "lotcast/v1/billing.pb-c.h"
 #include "lotcast/v1/dashboard.pb-c.h"
@@ -12,6 +13,7 @@
 #include "lotcast/v1/performance.pb-c.h"
 #include "lotcast/v1/records.pb-c.h"
 #include "lotcast/v1/rpc.pb-c.h"
+#include "lotcast/v1/settings.pb-c.h"
 #include "lotcast/v1/store.pb-c.h"
 #include "rpc/registry.h"
 
@@ -25,6 +27,7 @@ static const ProtobufCServiceDescriptor *const services[] = {
     &lotcast__v1__dashboard__descriptor,      &lotcast__v1__billing__descriptor,
     &lotcast__v1__inventory__descriptor,      &lotcast__v1__performance__descriptor,
     &lotcast__v1__health__descriptor,         &lotcast__v1__store__descriptor,
+    &lotcast__v1__settings__descriptor,       &lotcast__v1__announcements__descriptor,
 };
 
 static const ProtobufCMessageDescriptor *const messages[] = {

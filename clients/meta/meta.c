@@ -158,3 +158,15 @@ enum rpc_code meta_token_debug(struct meta_client *client, struct rpc_context *c
     *ret_info = info;
     return RPC_OK;
 }
+
+enum rpc_code meta_token_revoke(struct meta_client *client, struct rpc_context *context,
+                                const char *token, struct rpc_status *status)
+{
+    struct meta__request request;
+    meta__request_init(&request, HTTP_DELETE, META_REPEATABLE, "me/permissions", token);
+    const struct json_tree *answer = NULL;
+    enum rpc_code code = meta__call(client, context, &request, &answer, NULL, status);
+    if (code != RPC_OK)
+        return code;
+    return json_tree_true(json_tree_get(answer, "success")) ? RPC_OK : meta__fail_answer(status);
+}

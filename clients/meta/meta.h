@@ -67,6 +67,12 @@ enum rpc_code meta_token_debug(struct meta_client *client, struct rpc_context *c
                                const char *token, struct meta_token_info *ret_info,
                                struct rpc_status *status) __attribute__((warn_unused_result));
 
+/* Takes back all that the person has granted our app: each of its tokens is dead afterwards, so a
+ * repetition is RPC_UNAUTHENTICATED. Does not pause ads. */
+enum rpc_code meta_token_revoke(struct meta_client *client, struct rpc_context *context,
+                                const char *token, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+
 /* What the token can see; all pages of each list are read. */
 struct meta_accounts {
     const char *user_id;

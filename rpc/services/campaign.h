@@ -47,7 +47,9 @@ Lotcast__V1__CampaignState campaign_state_wanted(const Lotcast__V1__CampaignReco
  * errors RPC_RESOURCE_EXHAUSTED.
  *
  * Without a living token the job fails (META_NOT_CONNECTED) and the flags stay: who connects again
- * adds a change (of nothing, or clearing CAMPAIGN_PAUSE_DISCONNECT) to bring Meta in step.
+ * adds a change of nothing to bring Meta in step. Connecting again does not clear
+ * CAMPAIGN_PAUSE_DISCONNECT: the ads stay paused until the customer resumes them, which clears it
+ * together with CAMPAIGN_PAUSE_USER.
  */
 enum rpc_code campaign_change_add(struct services *services, struct rpc_context *context,
                                   struct store_commit *commit, struct campaign_change *change,

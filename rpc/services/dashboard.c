@@ -9,12 +9,13 @@
 #include "rpc/services/model/period.h"
 #include "rpc/services/model/reltime.h"
 #include "rpc/services/model/standing.h"
+#include "rpc/services/suggestion.h"
 #include "rpc/services/zones.h"
 
 /* No zone's day is further from UTC's than this; the days read on each side of the period. */
 #define DAY_SLACK 1
 
-enum { CUSTOMER, WEBSITE, CONNECTION, CAMPAIGN, BALANCE, REACH, DAYS, OP_COUNT };
+enum { CUSTOMER, WEBSITE, CONNECTION, CAMPAIGN, BALANCE, REACH, DAYS, ANNOUNCEMENTS, OP_COUNT };
 
 static enum rpc_code read_all(struct services *services, struct rpc_context *context,
                               int64_t customer_id, int64_t now_ms, struct store_read_op *ops,
@@ -41,6 +42,7 @@ static enum rpc_code read_all(struct services *services, struct rpc_context *con
         .lower = store_number(period.first_day - DAY_SLACK),
         .upper = store_number(period.last_day + DAY_SLACK),
     };
+    ops[ANNOUNCEMENTS] = suggestion_announcements_op();
     enum rpc_code code = store_read(services->options.store, context, ops, OP_COUNT, status);
     return code == RPC_OK ? RPC_OK : services__store_failed(code, status);
 }
@@ -135,10 +137,15 @@ static bool fill_performance(struct arena *arena, const struct view *view,
     return true;
 }
 
+/* How the customer stands comes before what all are told. */
 static bool fill_suggestion(struct arena *arena, const struct standing_facts *facts,
+                            const struct store_read_op *announcements,
                             Lotcast__V1__GetDashboardResponse *response)
 {
     const struct standing_suggestion *found = standing_suggest(facts);
+    if (found == NULL &&
+        suggestion_announcement_pick(announcements, facts->customer, arena, &found) != RPC_OK)
+        return false;
     if (found == NULL)
         return true;
     Lotcast__V1__Suggestion *suggestion = arena_alloc(arena, sizeof *suggestion);
@@ -174,9 +181,9 @@ static enum rpc_code get_dashboard(struct rpc_server_call *call, const void *req
     if (!fill_last_sync(context->arena, &view.facts, response) ||
         !fill_performance(context->arena, &view, response) ||
         !fill_credits(context->arena, &view.facts, response) ||
-        !fill_suggestion(context->arena, &view.facts, response))
+        !fill_suggestion(context->arena, &view.facts, &ops[ANNOUNCEMENTS], response))
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "Out of memory for this call");
     return RPC_OK;
 }
 
-rpc_handler *const dashboard_handlers[] = {get_dashboard};
+rpc_handler *const dashboard_handlers[] = {get_dashboard, suggestion_dismiss};

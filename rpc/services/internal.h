@@ -18,6 +18,7 @@
 #define SERVICES_COMMIT_TRIES 3
 
 struct jobs;
+struct site_probes;
 struct zones;
 
 struct services {
@@ -28,6 +29,7 @@ struct services {
     uint8_t throttle_key[SERVICES_HASH_KEY_BYTES]; /* derived from the secret key */
     struct zones *zones;
     struct jobs *jobs;
+    struct site_probes *probes;
     struct rpc_service *rpc;
     size_t rpc_count;
     atomic_uint meta_calls; /* handlers of the performance pages that wait for Meta */
@@ -40,6 +42,8 @@ extern rpc_handler *const meta_auth_handlers[];
 extern rpc_handler *const access_control_handlers[];
 extern rpc_handler *const dashboard_handlers[];
 extern rpc_handler *const onboarding_handlers[];
+extern rpc_handler *const settings_handlers[];
+extern rpc_handler *const announcements_handlers[];
 extern rpc_handler *const billing_handlers[];
 extern rpc_handler *const inventory_handlers[];
 extern rpc_handler *const performance_handlers[];

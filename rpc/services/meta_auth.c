@@ -13,6 +13,8 @@
 
 #include "rpc/base/clock.h"
 #include "rpc/base/log.h"
+#include "rpc/services/campaign.h"
+#include "rpc/services/jobs/jobs.h"
 #include "rpc/services/model/standing.h"
 #include "rpc/services/model/text.h"
 #include "rpc/services/secret.h"
@@ -246,6 +248,21 @@ static void read_connection_ops(int64_t customer_id, struct store_read_op ops[st
     ops[1] = services__get(&lotcast__v1__campaign_record__descriptor, key);
 }
 
+/*
+ * Adds that Meta hears of what became of the campaign while there was no token to tell it with. A
+ * campaign that a disconnection has paused stays so: its owner is to resume it.
+ */
+static enum rpc_code campaign_catch_up(struct services *services, struct rpc_context *context,
+                                       struct store_commit *commit, const struct store_read_op *op)
+{
+    struct campaign_change change = {.campaign = services__row(op),
+                                     .version = services__version(op)};
+    if (change.campaign != NULL)
+        return campaign_change_add(services, context, commit, &change, NULL);
+    (void)store_commit_check(commit, op->record, op->key, 0);
+    return RPC_OK;
+}
+
 /* One try to store it. RPC_NOT_FOUND: the launched ad account is not among what the token sees. */
 static enum rpc_code store_connection(struct services *services, struct rpc_context *context,
                                       int64_t customer_id, const struct connection *connection,
@@ -276,8 +293,12 @@ static enum rpc_code store_connection(struct services *services, struct rpc_cont
     struct store_commit commit;
     store_commit_init(&commit, services->options.store, context);
     (void)store_commit_put_version(&commit, &record, services__version(&ops[0]));
-    (void)store_commit_check(&commit, ops[1].record, ops[1].key, services__version(&ops[1]));
-    return store_commit_send(&commit, context, NULL, NULL);
+    code = campaign_catch_up(services, context, &commit, &ops[1]);
+    if (code == RPC_OK)
+        code = store_commit_send(&commit, context, NULL, NULL);
+    if (code == RPC_OK)
+        jobs_wake(services->jobs);
+    return code == RPC_ALREADY_EXISTS ? RPC_ABORTED : code;
 }
 
 /* From a state that was spent to a connection. NULL, or the error to redirect with. */

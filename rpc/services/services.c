@@ -7,17 +7,20 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "lotcast/v1/announcements.pb-c.h"
 #include "lotcast/v1/auth.pb-c.h"
 #include "lotcast/v1/billing.pb-c.h"
 #include "lotcast/v1/dashboard.pb-c.h"
 #include "lotcast/v1/inventory.pb-c.h"
 #include "lotcast/v1/onboarding.pb-c.h"
 #include "lotcast/v1/performance.pb-c.h"
+#include "lotcast/v1/settings.pb-c.h"
 #include "rpc/services/internal.h"
 #include "rpc/services/jobs/jobs.h"
 #include "rpc/services/password_hash.h"
 #include "rpc/services/payment.h"
 #include "rpc/services/session.h"
+#include "rpc/services/site_probe.h"
 #include "rpc/services/zones.h"
 
 _Static_assert(SERVICES_HASH_KEY_BYTES == crypto_generichash_KEYBYTES, "a keyed hash's key");
@@ -36,6 +39,8 @@ static const struct {
     {&lotcast__v1__access_control__descriptor, access_control_handlers},
     {&lotcast__v1__dashboard__descriptor, dashboard_handlers},
     {&lotcast__v1__onboarding__descriptor, onboarding_handlers},
+    {&lotcast__v1__settings__descriptor, settings_handlers},
+    {&lotcast__v1__announcements__descriptor, announcements_handlers},
     {&lotcast__v1__billing__descriptor, billing_handlers},
     {&lotcast__v1__inventory__descriptor, inventory_handlers},
     {&lotcast__v1__performance__descriptor, performance_handlers},
@@ -59,8 +64,9 @@ static enum rpc_code fill(struct services *services, struct rpc_status *status)
     char random[SESSION_TOKEN_BYTES];
     session_token_make(random);
     services->zones = zones_create();
+    services->probes = site_probes_create(services);
     services->rpc = calloc(SERVED_COUNT, sizeof *services->rpc);
-    if (services->zones == NULL || services->rpc == NULL ||
+    if (services->zones == NULL || services->probes == NULL || services->rpc == NULL ||
         password_hash_make(random, services->unknown_hash) != RPC_OK)
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
     (void)crypto_kdf_derive_from_key(services->throttle_key, sizeof services->throttle_key,
@@ -119,6 +125,7 @@ enum rpc_code services_jobs_start(struct services *services, struct rpc_status *
 
 void services_jobs_stop(struct services *services, int64_t timeout_ms)
 {
+    site_probes_stop(services->probes);
     jobs_stop(services->jobs, timeout_ms);
 }
 
@@ -128,6 +135,7 @@ void services_destroy(struct services *services)
         return;
     if (services->jobs != NULL)
         jobs_destroy(services->jobs);
+    site_probes_destroy(services->probes);
     zones_destroy(services->zones);
     free(services->rpc);
     sodium_memzero(services, sizeof *services);

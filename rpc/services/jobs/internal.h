@@ -127,7 +127,7 @@ struct job_waiter {
     void *arg;
 };
 
-#define JOBS_KINDS 4
+#define JOBS_KINDS 5
 
 struct jobs {
     struct services *services;
@@ -160,6 +160,7 @@ extern const struct job_kind jobs__scan;
 extern const struct job_kind jobs__launch;
 extern const struct job_kind jobs__insights;
 extern const struct job_kind jobs__campaign_state;
+extern const struct job_kind jobs__disconnect;
 
 /* --- for steps --- */
 
@@ -180,7 +181,7 @@ void jobs__step_progress(struct job_step *step, int64_t items_found, int64_t pag
 
 /*
  * The customer's connection and its opened token, in the step's arena. META_NOT_CONNECTED
- * (permanent) when there is none or the token is known to be dead.
+ * (permanent) when there is none, or the token is known to be dead or is being revoked.
  */
 enum rpc_code jobs__token_open(struct job_step *step,
                                const Lotcast__V1__MetaConnectionRecord **ret_connection,

@@ -32,6 +32,7 @@ static const struct {
     {&jobs__launch, "kind=\"launch\""},
     {&jobs__insights, "kind=\"insights\""},
     {&jobs__campaign_state, "kind=\"campaign_state\""},
+    {&jobs__disconnect, "kind=\"disconnect\""},
 };
 
 static struct metric metrics[JOB_METRIC_COUNT][JOBS_KINDS];

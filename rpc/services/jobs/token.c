@@ -23,7 +23,8 @@ enum rpc_code jobs__token_open(struct job_step *step,
     enum rpc_code code = connection_get(step, &connection, NULL, status);
     if (code != RPC_OK)
         return code;
-    if (connection == NULL || connection->token_sealed.len == 0 || connection->token_dead)
+    if (connection == NULL || connection->token_sealed.len == 0 || connection->token_dead ||
+        connection->disconnecting)
         return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_META_NOT_CONNECTED, NULL);
     const char *token = NULL;
     code = secret_open(step->services, connection->token_sealed, step->context->arena, &token);

@@ -1,5 +1,7 @@
 #include "rpc/services/model/standing.h"
 
+#include <string.h>
+
 const char *standing_step_name(enum onboarding_step step)
 {
     static const char *const names[] = {"connect", "launch", "done"};
@@ -15,7 +17,7 @@ const char *standing_step_path(enum onboarding_step step)
 
 bool standing_connected(const Lotcast__V1__MetaConnectionRecord *connection)
 {
-    return connection != NULL && connection->token_sealed.len > 0;
+    return connection != NULL && connection->token_sealed.len > 0 && !connection->disconnecting;
 }
 
 bool standing_token_alive(const Lotcast__V1__MetaConnectionRecord *connection, int64_t now_ms)
@@ -54,36 +56,43 @@ static bool credits_low(const struct standing_facts *facts)
            (facts->has_days_estimate && facts->days_estimate < STANDING_CREDIT_DAYS_LOW);
 }
 
+/* Those that come from how a customer stands. */
+enum { CONNECT, LAUNCH, RECONNECT, RENEW, CREDITS, SYNC, SUGGESTION_COUNT };
+
+static const struct standing_suggestion suggestions[SUGGESTION_COUNT] = {
+    [CONNECT] = {"onboarding-connect", "onboarding", "Connect your website to get started",
+                 "/onboarding/connect"},
+    [LAUNCH] = {"onboarding-launch", "onboarding",
+                "Connect Meta, set your budget and launch your ads", "/onboarding/launch"},
+    [RECONNECT] = {"meta-reconnect", "meta", "Reconnect your Meta account to keep your ads running",
+                   "/app/settings"},
+    [RENEW] = {"meta-renew", "meta", "Your connection to Meta ends soon: please renew it",
+               "/app/settings"},
+    [CREDITS] = {"credits-low", "credits",
+                 "Your credits are running low: add some to keep your ads running", "/app/billing"},
+    [SYNC] = {"sync-failed", "sync", "The last sync failed: have a look at your ads", "/app/ads"},
+};
+
+bool standing_suggestion_known(const char *id)
+{
+    for (size_t i = 0; i < SUGGESTION_COUNT; i++)
+        if (strcmp(suggestions[i].id, id) == 0)
+            return true;
+    return false;
+}
+
 const struct standing_suggestion *standing_suggest(const struct standing_facts *facts)
 {
-    static const struct standing_suggestion connect = {"onboarding-connect", "onboarding",
-                                                       "Connect your website to get started",
-                                                       "/onboarding/connect"};
-    static const struct standing_suggestion launch = {
-        "onboarding-launch", "onboarding", "Connect Meta, set your budget and launch your ads",
-        "/onboarding/launch"};
-    static const struct standing_suggestion reconnect = {
-        "meta-reconnect", "meta", "Reconnect your Meta account to keep your ads running",
-        "/app/settings"};
-    static const struct standing_suggestion renew = {
-        "meta-renew", "meta", "Your connection to Meta ends soon: please renew it",
-        "/app/settings"};
-    static const struct standing_suggestion credits = {
-        "credits-low", "credits", "Your credits are running low: add some to keep your ads running",
-        "/app/billing"};
-    static const struct standing_suggestion sync = {
-        "sync-failed", "sync", "The last sync failed: have a look at your ads", "/app/ads"};
-
     enum onboarding_step step = onboarding_step_next(facts->website, facts->campaign);
     if (step == ONBOARDING_CONNECT)
-        return &connect;
+        return &suggestions[CONNECT];
     if (step == ONBOARDING_LAUNCH)
-        return &launch;
+        return &suggestions[LAUNCH];
     if (!standing_token_alive(facts->connection, facts->now_ms))
-        return &reconnect;
+        return &suggestions[RECONNECT];
     if (token_ends_soon(facts))
-        return &renew;
+        return &suggestions[RENEW];
     if (credits_low(facts))
-        return &credits;
-    return facts->campaign->sync_failed ? &sync : NULL;
+        return &suggestions[CREDITS];
+    return facts->campaign->sync_failed ? &suggestions[SYNC] : NULL;
 }

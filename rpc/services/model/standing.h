@@ -33,7 +33,7 @@ const char *standing_step_name(enum onboarding_step step);
 /* Where log-in goes: the page of the step, or the dashboard. Static. */
 const char *standing_step_path(enum onboarding_step step);
 
-/* Whether there is a token at all. */
+/* Whether there is a token at all, and it is not about to be revoked. */
 bool standing_connected(const Lotcast__V1__MetaConnectionRecord *connection);
 /* Whether there is one that Meta will take. */
 bool standing_token_alive(const Lotcast__V1__MetaConnectionRecord *connection, int64_t now_ms);
@@ -50,5 +50,7 @@ struct standing_suggestion {
 };
 /* The first that holds, or NULL. */
 const struct standing_suggestion *standing_suggest(const struct standing_facts *facts);
+/* Whether standing_suggest may give one with this id. */
+bool standing_suggestion_known(const char *id);
 
 #endif

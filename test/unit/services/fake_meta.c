@@ -51,7 +51,7 @@ int fake_count(enum meta_object kind)
 static enum fake_fault call(const char *token)
 {
     fake->calls++;
-    if (strcmp(token, FAKE_TOKEN) != 0)
+    if (strcmp(token, FAKE_TOKEN) != 0 || fake->revoked)
         return FAKE_TOKEN_DEAD;
     bool hit = fake->fault_at == fake->calls ||
                (fake->fault_every > 0 && fake->calls % fake->fault_every == 0);
@@ -137,6 +137,21 @@ enum rpc_code meta_object_create(struct meta_client *client, struct rpc_context 
     if (code == RPC_OK)
         *ret_id = id;
     return code;
+}
+
+enum rpc_code meta_token_revoke(struct meta_client *client, struct rpc_context *context,
+                                const char *token, struct rpc_status *status)
+{
+    (void)client;
+    (void)context;
+    lock();
+    enum fake_fault fault = call(token);
+    if (fault == FAKE_NONE || fault == FAKE_UNKNOWN_OUTCOME) {
+        fake->revoked = true;
+        fake->revocations++;
+    }
+    unlock();
+    return answer(fault, status);
 }
 
 enum rpc_code meta_status_set(struct meta_client *client, struct rpc_context *context,

@@ -45,6 +45,8 @@ struct fake_meta {
     bool batch_fails;
     int64_t refused_item_id; /* 0: none; -1: all */
     int64_t takes_at_most;   /* items of one batch; 0: no limit */
+    bool revoked; /* all that needs the token is 190 */
+    int revocations;
     int object_count;
     struct fake_object objects[FAKE_OBJECTS_MAX];
     int64_t item_count; /* distinct items in the catalog */
