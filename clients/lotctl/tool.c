@@ -1,0 +1,145 @@
+#include "clients/lotctl/tool.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rpc/base/clock.h"
+
+/* An answer's JSON at most, in bytes. */
+#define ANSWER_BYTES_MAX ((size_t)64 * 1024 * 1024)
+/* Time for a call of a method with a short deadline, in ms, so that a restart is waited for. */
+#define CALL_MS_MIN 5000
+
+int tool_complain(const struct rpc_status *status)
+{
+    const char *name = status->reason == LOTCAST__V1__REASON__REASON_UNSPECIFIED
+                           ? rpc_code_name(status->code)
+                           : rpc_reason_get(status->reason)->name;
+    (void)fprintf(stderr, "lotctl: %s: %s", name, status->message);
+    if (status->field[0] != '\0')
+        (void)fprintf(stderr, " (%s)", status->field);
+    if (status->upstream[0] != '\0')
+        (void)fprintf(stderr, " (%s)", status->upstream);
+    (void)fprintf(stderr, "\n");
+    return TOOL_FAILED;
+}
+
+/* The open door's URL: LOTCAST_RPC, else the socket in the data directory. */
+static bool find_door(struct tool *tool, char url[static PATH_MAX + 32])
+{
+    char directory[PATH_MAX];
+    const char *given = config_text(&tool->config, CONFIG_RPC);
+    if (*given != '\0') {
+        (void)snprintf(url, PATH_MAX + 32, "%s", given);
+        return true;
+    }
+    if (realpath(config_text(&tool->config, CONFIG_DATA_DIR), directory) == NULL) {
+        (void)fprintf(stderr, "lotctl: no data directory at %s (LOTCAST_DATA_DIR)\n",
+                      config_text(&tool->config, CONFIG_DATA_DIR));
+        return false;
+    }
+    (void)snprintf(url, PATH_MAX + 32, "req+ipc://%s/rpc.sock", directory);
+    return true;
+}
+
+bool tool_connect(struct tool *tool)
+{
+    char url[PATH_MAX + 32];
+    struct rpc_status status;
+    if (tool->channel != NULL)
+        return true;
+    if (!find_door(tool, url))
+        return false;
+    struct rpc_channel_options options = {.url = url};
+    if (rpc_channel_open(&options, &tool->channel, &status) != RPC_OK) {
+        (void)tool_complain(&status);
+        return false;
+    }
+    return true;
+}
+
+const struct registry_method *tool_method(struct tool *tool, const char *name)
+{
+    const struct registry_method *method =
+        registry_method_find(tool->registry, span_of_string(name));
+    if (method != NULL)
+        return method;
+    const char *full = arena_printf(&tool->arena, "lotcast.v1.%s", name);
+    return full == NULL ? NULL : registry_method_find(tool->registry, span_of_string(full));
+}
+
+enum rpc_code tool_call(struct tool *tool, const struct registry_method *method,
+                        const void *message, const struct rpc_metadata *metadata,
+                        const void **ret_response, struct rpc_status *status)
+{
+    int64_t limit_ms = method->deadline_ms < CALL_MS_MIN ? CALL_MS_MIN : method->deadline_ms;
+    tool->context.deadline_ms = clock_mono_ms() + limit_ms;
+    struct rpc_request request = {.method = method,
+                                  .message = message,
+                                  .metadata = metadata,
+                                  .context = &tool->context,
+                                  .wait_for_ready = true};
+    const ProtobufCMessage *response = NULL;
+    enum rpc_code code = rpc_channel_call(tool->channel, &request, &response, status);
+    if (code == RPC_OK)
+        *ret_response = response;
+    return code;
+}
+
+const void *tool_ask(struct tool *tool, const char *name, const void *message)
+{
+    struct rpc_status status;
+    const void *response = NULL;
+    const struct registry_method *method = tool_method(tool, name);
+    if (method == NULL) {
+        (void)fprintf(stderr, "lotctl: there is no method %s\n", name);
+        return NULL;
+    }
+    if (!tool_connect(tool))
+        return NULL;
+    if (tool_call(tool, method, message, NULL, &response, &status) != RPC_OK) {
+        (void)tool_complain(&status);
+        return NULL;
+    }
+    return response;
+}
+
+int tool_print_json(struct tool *tool, const void *message)
+{
+    struct buffer out;
+    struct rpc_status status;
+    buffer_init(&out, ANSWER_BYTES_MAX);
+    enum rpc_code code = json_print(tool->codec, message, &out, &status);
+    if (code == RPC_OK)
+        (void)printf("%.*s\n", (int)out.len, (const char *)out.data);
+    buffer_fini(&out);
+    return code == RPC_OK ? 0 : tool_complain(&status);
+}
+
+const char *tool_take_option(const char *name, int *argc, char **argv)
+{
+    const char *value = NULL;
+    int kept = 0;
+    for (int i = 0; i < *argc; i++) {
+        if (strcmp(argv[i], name) == 0 && i + 1 < *argc)
+            value = argv[++i];
+        else
+            argv[kept++] = argv[i];
+    }
+    *argc = kept;
+    return value;
+}
+
+bool tool_take_flag(const char *name, int *argc, char **argv)
+{
+    int kept = 0;
+    for (int i = 0; i < *argc; i++) {
+        if (strcmp(argv[i], name) != 0)
+            argv[kept++] = argv[i];
+    }
+    bool there = kept < *argc;
+    *argc = kept;
+    return there;
+}

@@ -1,0 +1,60 @@
+/*
+ * What the commands of lotctl share. A command is a row of the table in lotctl.c and a function
+ * tool_run_…; each connects when it has understood its arguments, so that a mistyped one needs no
+ * service.
+ */
+#ifndef CLIENTS_LOTCTL_TOOL_H
+#define CLIENTS_LOTCTL_TOOL_H
+
+#include "rpc/base/config.h"
+#include "rpc/channel.h"
+#include "rpc/json.h"
+
+/* Exit codes, beside 0. */
+enum { TOOL_FAILED = 1, TOOL_USAGE = 2 };
+
+struct tool {
+    struct config config;
+    struct registry *registry;
+    struct json_codec *codec;
+    struct rpc_channel *channel; /* NULL until tool_connect */
+    struct arena arena;          /* freed at the end of the program */
+    struct rpc_context context;
+};
+
+/* Runs a command with what follows its name. Returns an exit code; TOOL_USAGE: not understood,
+ * which the caller says. */
+typedef int tool_run(struct tool *tool, int argc, char **argv);
+
+/* generic.c */
+tool_run tool_run_list, tool_run_describe, tool_run_call, tool_run_health;
+/* suggestion.c */
+tool_run tool_run_suggestion;
+
+/* Says on standard error what went wrong; returns TOOL_FAILED. */
+int tool_complain(const struct rpc_status *status);
+/* Opens the channel to the service's door. False, having complained, if it cannot be found. */
+bool tool_connect(struct tool *tool);
+/* By full name, or without the package: Auth/LogIn. NULL if there is none. */
+const struct registry_method *tool_method(struct tool *tool, const char *name);
+/*
+ * Makes a call and waits. `metadata` may be NULL. The response is in the tool's arena.
+ */
+enum rpc_code tool_call(struct tool *tool, const struct registry_method *method,
+                        const void *message, const struct rpc_metadata *metadata,
+                        const void **ret_response, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+/* The same for a method by name, connecting first. NULL, having complained, on any failure. */
+const void *tool_ask(struct tool *tool, const char *method, const void *message);
+/* Prints a message as one line of JSON; an exit code. */
+int tool_print_json(struct tool *tool, const void *message);
+
+/*
+ * Takes `--name VALUE` out of the arguments: the value, or NULL if it is not there. The last one of
+ * several counts.
+ */
+const char *tool_take_option(const char *name, int *argc, char **argv);
+/* Takes `--name` out of the arguments: whether it was there. */
+bool tool_take_flag(const char *name, int *argc, char **argv);
+
+#endif
