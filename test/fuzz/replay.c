@@ -1,6 +1,6 @@
 /*
- * Runs a fuzz target over every file of a directory, so that the corpus is a regression test without
- * libFuzzer: replay CORPUS_DIRECTORY. Prints TAP; a crash is the failure.
+ * Runs a fuzz target over every file of a directory, so that the corpus is a regression test
+ * without libFuzzer: replay CORPUS_DIRECTORY. Prints TAP; a crash is the failure.
  */
 #include <dirent.h>
 #include <stdint.h>
