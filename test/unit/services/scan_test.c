@@ -248,6 +248,15 @@ static void await_reads(int reads)
     assert_true(wait_until(site_is_read, &reads, PATIENCE_MS));
 }
 
+static bool a_call_waits(void *logic_)
+{
+    struct jobs *jobs = ((struct logic *)logic_)->services->jobs;
+    (void)pthread_mutex_lock(&jobs->watch_lock);
+    bool waits = jobs->waiters != NULL;
+    (void)pthread_mutex_unlock(&jobs->watch_lock);
+    return waits;
+}
+
 /* Answers with the count so far; another call with the same URL joins; the scan goes on. */
 static void answers_in_time_and_joins(void **state)
 {
@@ -260,6 +269,7 @@ static void answers_in_time_and_joins(void **state)
     expect_website(logic, SITE " 0 1 0");
     struct caller joined = {.logic = logic, .url = SITE, .ms = PATIENCE_MS};
     caller_start(&joined);
+    assert_true(wait_until(a_call_waits, logic, PATIENCE_MS));
     fake->site_slow = false;
     assert_int_equal(pthread_join(joined.thread, NULL), 0);
     assert_int_equal(joined.found, 3);
