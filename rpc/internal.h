@@ -143,6 +143,9 @@ size_t rpc__server_under_way(const struct rpc_server *server);
 /* The handlers of lotcast.v1.Health; `self` is the server. */
 extern rpc_handler *const rpc__health_handlers[];
 
+/* The handlers of lotcast.v1.Metrics; `self` is the server. */
+extern rpc_handler *const rpc__metrics_handlers[];
+
 /* A listening socket of a server. */
 struct rpc__listener;
 enum rpc_code rpc__listener_open(struct rpc_server *server, const char *url, enum rpc_trust trust,

@@ -9,6 +9,7 @@
 #include "lotcast/v1/dashboard.pb-c.h"
 #include "lotcast/v1/health.pb-c.h"
 #include "lotcast/v1/inventory.pb-c.h"
+#include "lotcast/v1/metrics.pb-c.h"
 #include "lotcast/v1/onboarding.pb-c.h"
 #include "lotcast/v1/performance.pb-c.h"
 #include "lotcast/v1/records.pb-c.h"
@@ -28,6 +29,7 @@ static const ProtobufCServiceDescriptor *const services[] = {
     &lotcast__v1__inventory__descriptor,      &lotcast__v1__performance__descriptor,
     &lotcast__v1__health__descriptor,         &lotcast__v1__store__descriptor,
     &lotcast__v1__settings__descriptor,       &lotcast__v1__announcements__descriptor,
+    &lotcast__v1__metrics__descriptor,
 };
 
 static const ProtobufCMessageDescriptor *const messages[] = {

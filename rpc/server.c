@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "lotcast/v1/health.pb-c.h"
+#include "lotcast/v1/metrics.pb-c.h"
 #include "rpc/base/clock.h"
 #include "rpc/internal.h"
 
@@ -295,7 +296,7 @@ void rpc__server_call_dispatch(struct rpc_server_call *call, const struct regist
     call->handler = entry->handler;
     call->self = entry->self;
     set_deadline(call);
-    if (entry->self == server) /* Health: never behind work, whatever the state */
+    if (entry->self == server) /* Health, Metrics: never behind work, whatever the state */
         run_handler(call, false);
     else if (atomic_load(&server->draining))
         push_back(call, RPC_UNAVAILABLE, DRAIN_RETRY_AFTER_MS);
@@ -329,7 +330,8 @@ bool rpc__server_draining(const struct rpc_server *server)
 
 bool rpc__server_serves(const struct rpc_server *server, const char *service_name)
 {
-    if (strcmp(service_name, lotcast__v1__health__descriptor.name) == 0)
+    if (strcmp(service_name, lotcast__v1__health__descriptor.name) == 0 ||
+        strcmp(service_name, lotcast__v1__metrics__descriptor.name) == 0)
         return true;
     for (size_t i = 0; i < server->service_count; i++)
         if (strcmp(service_name, server->services[i].descriptor->name) == 0)
@@ -418,7 +420,11 @@ static enum rpc_code serve_all(struct rpc_server *server, struct rpc_status *sta
         if (code != RPC_OK)
             return code;
     }
-    return serve(server, &lotcast__v1__health__descriptor, rpc__health_handlers, server, status);
+    enum rpc_code code =
+        serve(server, &lotcast__v1__health__descriptor, rpc__health_handlers, server, status);
+    return code != RPC_OK ? code
+                          : serve(server, &lotcast__v1__metrics__descriptor, rpc__metrics_handlers,
+                                  server, status);
 }
 
 static struct metric *refused_metric(const struct rpc_server *server, const char *why)

@@ -27,6 +27,11 @@ void log_init(enum log_level level, const char *process)
     process_name = process;
 }
 
+const char *log_process(void)
+{
+    return process_name;
+}
+
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
 bool log_level_parse(const char *text, enum log_level *ret_level)

@@ -37,6 +37,8 @@ static inline struct log_field log_bool(const char *key, bool value)
 
 /* Sets the level and the process's name in each line ("rest"). Call before threads start. */
 void log_init(enum log_level level, const char *process);
+/* The name that log_init was given. */
+const char *log_process(void);
 /* debug, info, warn, error; false for anything else. */
 bool log_level_parse(const char *text, enum log_level *ret_level);
 bool log_enabled(enum log_level level);

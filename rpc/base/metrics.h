@@ -55,5 +55,9 @@ void metric_set(struct metric *metric, int64_t value);
 void metric_observe_us(struct metric *metric, int64_t us);
 /* Appends Prometheus' text format 0.0.4; histograms in seconds. */
 void metrics_print(struct buffer *out);
+/* The same, each sample with the label process="…" behind its own. */
+void metrics_print_process(struct buffer *out, const char *process);
+/* A random number that is this process's, other than 0. Any thread. */
+uint64_t metrics_instance(void);
 
 #endif

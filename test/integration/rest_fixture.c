@@ -25,6 +25,7 @@
 #include "lotcast/v1/dashboard.pb-c.h"
 #include "lotcast/v1/health.pb-c.h"
 #include "lotcast/v1/inventory.pb-c.h"
+#include "lotcast/v1/metrics.pb-c.h"
 #include "lotcast/v1/onboarding.pb-c.h"
 #include "lotcast/v1/performance.pb-c.h"
 
@@ -362,15 +363,23 @@ static const struct handler_row {
 };
 
 static const ProtobufCServiceDescriptor *const descriptors[] = {
-    &lotcast__v1__auth__descriptor,        &lotcast__v1__access_control__descriptor,
-    &lotcast__v1__meta_auth__descriptor,   &lotcast__v1__dashboard__descriptor,
-    &lotcast__v1__onboarding__descriptor,  &lotcast__v1__billing__descriptor,
-    &lotcast__v1__performance__descriptor, &lotcast__v1__ads__descriptor,
-    &lotcast__v1__inventory__descriptor,   &lotcast__v1__admin__descriptor,
-    &lotcast__v1__health__descriptor, /* last: the server's own */
+    &lotcast__v1__auth__descriptor,
+    &lotcast__v1__access_control__descriptor,
+    &lotcast__v1__meta_auth__descriptor,
+    &lotcast__v1__dashboard__descriptor,
+    &lotcast__v1__onboarding__descriptor,
+    &lotcast__v1__billing__descriptor,
+    &lotcast__v1__performance__descriptor,
+    &lotcast__v1__ads__descriptor,
+    &lotcast__v1__inventory__descriptor,
+    &lotcast__v1__admin__descriptor,
+    /* The server's own: */
+    &lotcast__v1__health__descriptor,
+    &lotcast__v1__metrics__descriptor,
 };
 
-#define SERVICE_COUNT (sizeof descriptors / sizeof descriptors[0] - 1)
+#define OWN_COUNT 2
+#define SERVICE_COUNT (sizeof descriptors / sizeof descriptors[0] - OWN_COUNT)
 #define METHODS_MAX 32
 
 static rpc_handler *handlers[SERVICE_COUNT][METHODS_MAX];
@@ -405,7 +414,7 @@ void rest_fixture_start(struct rest_fixture *fixture, void (*adjust)(struct rest
     struct rpc_status status;
     struct registry_sources sources = registry_sources_get();
     sources.services = descriptors;
-    sources.service_count = SERVICE_COUNT + 1;
+    sources.service_count = SERVICE_COUNT + OWN_COUNT;
     fill_services();
     must(registry_create(&sources, &fixture->registry, &status), &status);
     struct rpc_server_options server = {.name = "test",
