@@ -58,7 +58,7 @@ struct change {
     struct store_commit commit;
     struct ledger_posting postings[POSTINGS_MAX];
     size_t posting_count;
-    enum credits_dispute dispute;
+    bool dispute_begun, dispute_won;
     bool changed;
 };
 
@@ -146,10 +146,14 @@ static bool apply_dispute(struct change *change, const struct stripe_event *even
     }
     /* A dispute that does not say how much is about all of it. */
     int64_t amount = event->amount < 0 ? change->purchase->amount_minor : event->amount;
+    size_t before = change->purchase->n_disputes;
     if (!purchase_take_dispute(change->purchase, arena, event->object_id, amount, state))
         return true;
     bool won = state == LOTCAST__V1__DISPUTE_STATE__DISPUTE_STATE_WON;
-    change->dispute = won ? CREDITS_DISPUTE_OVER : CREDITS_DISPUTE_PAUSES;
+    change->dispute_won = change->dispute_won || won;
+    /* One that is lost pauses no second time: an admin may have resumed. */
+    if (!won && change->purchase->n_disputes > before)
+        change->dispute_begun = true;
     const char *reference = arena_printf(arena, "stripe:%s%s", event->object_id, won ? ":won" : "");
     return post_difference(change, LOTCAST__V1__LEDGER_KIND__LEDGER_KIND_DISPUTE, reference);
 }
@@ -167,8 +171,11 @@ static bool apply_event(struct change *change, const struct stripe_event *event)
 
 /* --- commits --- */
 
-/* Whether another purchase of the customer is in dispute. */
-static enum rpc_code other_dispute(const struct change *change, bool *ret_disputed,
+/*
+ * Whether another purchase of the customer is in dispute. If so, the commit expects that one as it
+ * is: of two that are won at once, one sees the other.
+ */
+static enum rpc_code other_dispute(struct change *change, bool *ret_disputed,
                                    struct rpc_status *status)
 {
     struct store_read_op op = {.record = &lotcast__v1__purchase_record__descriptor,
@@ -179,16 +186,31 @@ static enum rpc_code other_dispute(const struct change *change, bool *ret_disput
                                .limit = PURCHASES_MAX};
     enum rpc_code code =
         store_read(change->services->options.store, change->context, &op, 1, status);
-    if (code != RPC_OK)
-        return code;
     bool disputed = false;
-    for (size_t i = 0; i < op.ret_row_count; i++) {
+    for (size_t i = 0; code == RPC_OK && !disputed && i < op.ret_row_count; i++) {
         const Lotcast__V1__PurchaseRecord *row = (const void *)op.ret_rows[i];
-        if (row->purchase_id != change->purchase->purchase_id)
-            disputed = disputed || purchase_is_disputed(row);
+        if (row->purchase_id == change->purchase->purchase_id || !purchase_is_disputed(row))
+            continue;
+        disputed = true;
+        (void)store_commit_check(&change->commit, op.record,
+                                 store_key(store_number(row->purchase_id)), op.ret_versions[i]);
     }
     *ret_disputed = disputed;
-    return RPC_OK;
+    return code;
+}
+
+static enum rpc_code decide_pause(struct change *change, enum credits_dispute *ret_dispute,
+                                  struct rpc_status *status)
+{
+    bool disputed = purchase_is_disputed(change->purchase);
+    bool other = false;
+    enum rpc_code code = RPC_OK;
+    if (change->dispute_won && !disputed)
+        code = other_dispute(change, &other, status);
+    *ret_dispute = change->dispute_begun && disputed            ? CREDITS_DISPUTE_PAUSES
+                   : change->dispute_won && !disputed && !other ? CREDITS_DISPUTE_OVER
+                                                                : CREDITS_DISPUTE_AS_IT_IS;
+    return code;
 }
 
 static void change_begin(struct change *change, struct services *services,
@@ -201,16 +223,11 @@ static void change_begin(struct change *change, struct services *services,
 /* RPC_ABORTED: read again. */
 static enum rpc_code change_send(struct change *change, struct rpc_status *status)
 {
-    enum rpc_code code = RPC_OK;
-    bool other = purchase_is_disputed(change->purchase);
-    if (change->dispute == CREDITS_DISPUTE_OVER && !other)
-        code = other_dispute(change, &other, status);
+    enum credits_dispute dispute;
+    enum rpc_code code = decide_pause(change, &dispute, status);
     if (code != RPC_OK)
         return code;
-    if (change->dispute == CREDITS_DISPUTE_OVER && other)
-        change->dispute = CREDITS_DISPUTE_AS_IT_IS;
-    const struct credits_change credits = {change->postings, change->posting_count,
-                                           change->dispute};
+    const struct credits_change credits = {change->postings, change->posting_count, dispute};
     if (change->changed)
         (void)store_commit_put_version(&change->commit, change->purchase, change->version);
     code = credits_append(change->services, change->context, &change->commit,

@@ -60,10 +60,19 @@ static void start_services(struct fixture *fixture, const struct fixture_options
                                 .app_secret = configured ? "app-secret" : ""};
     fixture->meta = meta_client_create(&meta);
     assert_non_null(fixture->meta);
+    bool pays = options->stripe_url != NULL;
+    const struct stripe_options stripe = {.http = fixture->http,
+                                          .api_url =
+                                              pays ? options->stripe_url : "http://127.0.0.1:1",
+                                          .secret_key = pays ? "sk_test_1" : "",
+                                          .webhook_secret = pays ? FIXTURE_WEBHOOK_SECRET : ""};
+    fixture->stripe = stripe_client_create(&stripe);
+    assert_non_null(fixture->stripe);
     struct services_options services = {.registry = fixture->registry,
                                         .store = fixture->store_client,
                                         .http = fixture->http,
                                         .meta = fixture->meta,
+                                        .stripe = fixture->stripe,
                                         .scan_policy = &anywhere,
                                         .public_url = "https://lotcast.example",
                                         .secret_key = {1, 2, 3},
@@ -117,6 +126,7 @@ void fixture_stop(struct fixture *fixture)
     rpc_server_destroy(fixture->server);
     services_destroy(fixture->services);
     meta_client_destroy(fixture->meta);
+    stripe_client_destroy(fixture->stripe);
     http_client_destroy(fixture->http);
     store_client_destroy(fixture->store_client);
     rpc_channel_close(fixture->store_channel);

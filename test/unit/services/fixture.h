@@ -11,7 +11,8 @@
 struct store;
 
 struct fixture_options {
-    const char *graph_url; /* of a stand-in of Meta; NULL: Meta is not configured */
+    const char *graph_url;  /* of a stand-in of Meta; NULL: Meta is not configured */
+    const char *stripe_url; /* of a stand-in of Stripe; NULL: Stripe is not configured */
     int64_t signup_credits;
     bool loopback_throttled;
     bool over_nng; /* calls go over REQ/REP as an operator's do, instead of direct: as rest's */
@@ -27,6 +28,7 @@ struct fixture {
     struct store_client *store_client;
     struct http_client *http;
     struct meta_client *meta;
+    struct stripe_client *stripe;
     struct services *services;
     struct rpc_server_interceptor auth;
     struct rpc_server *server;
@@ -55,6 +57,8 @@ enum rpc_code fixture_call(struct fixture *fixture, struct arena *arena, const c
 const char *fixture_sign_up(struct fixture *fixture, int number, int64_t *ret_customer_id);
 /* Makes an admin and logs in. */
 const char *fixture_admin(struct fixture *fixture);
+/* Where fixture_options.stripe_url is given. */
+#define FIXTURE_WEBHOOK_SECRET "whsec_x"
 #define FIXTURE_PASSWORD "korrektes Pferd"
 
 /* Writes a record, whatever is there. */
