@@ -301,27 +301,6 @@ enum rpc_code meta_items_send(struct meta_client *client, struct rpc_context *co
     return RPC_OK;
 }
 
-enum rpc_code meta_items_submit(struct meta_client *client, struct rpc_context *context,
-                                const char *token, const char *catalog_id,
-                                Lotcast__V1__ItemRecord *const *items, size_t count,
-                                const char ***ret_handles, size_t *ret_handle_count,
-                                struct rpc_status *status)
-{
-    struct meta_item_change *changes = arena_calloc(context->arena, count, sizeof *changes);
-    struct meta_submission submission;
-    if (changes == NULL)
-        return meta__fail_memory(status);
-    for (size_t i = 0; i < count; i++)
-        changes[i] = (struct meta_item_change){items[i]->item_id, items[i]};
-    enum rpc_code code =
-        meta_items_send(client, context, token, catalog_id, changes, count, &submission, status);
-    if (code != RPC_OK)
-        return code;
-    *ret_handles = submission.handles;
-    *ret_handle_count = submission.handle_count;
-    return RPC_OK;
-}
-
 /* --- list --- */
 
 struct listing {

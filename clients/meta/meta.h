@@ -147,19 +147,6 @@ struct meta_item_error {
     const char *message;
 };
 
-/*
- * Sends items as they are now; meta_items_status says when that is done. The retailer id of an item
- * is its decimal item_id. A vehicle without Meta's required fields goes as a product; as they
- * include an address, which no item has, all go so, and the catalog is a commerce one whatever
- * `vehicles` says. Batches that Meta finds too large are halved. RPC_INVALID_ARGUMENT: Meta took
- * nothing of a batch. On failure earlier batches may have been taken: repeating all of it is safe.
- */
-enum rpc_code meta_items_submit(struct meta_client *client, struct rpc_context *context,
-                                const char *token, const char *catalog_id,
-                                Lotcast__V1__ItemRecord *const *items, size_t count,
-                                const char ***ret_handles, size_t *ret_handle_count,
-                                struct rpc_status *status) __attribute__((warn_unused_result));
-
 /* A change of a catalog: an item as it is now, or its deletion. */
 struct meta_item_change {
     int64_t item_id;

@@ -127,7 +127,7 @@ struct job_waiter {
     void *arg;
 };
 
-#define JOBS_KINDS 5
+#define JOBS_KINDS 7
 
 struct jobs {
     struct services *services;
@@ -161,6 +161,8 @@ extern const struct job_kind jobs__launch;
 extern const struct job_kind jobs__insights;
 extern const struct job_kind jobs__campaign_state;
 extern const struct job_kind jobs__disconnect;
+extern const struct job_kind jobs__sync;
+extern const struct job_kind jobs__auto_sync;
 
 /* --- for steps --- */
 
@@ -172,6 +174,12 @@ extern const struct job_kind jobs__disconnect;
  */
 enum rpc_code jobs__step_commit(struct job_step *step, struct store_commit *commit,
                                 struct rpc_status *status) __attribute__((warn_unused_result));
+/*
+ * The same, and stores the job as the step has changed it so far, still at this step: what the next
+ * attempt goes on with. On any failure the job is not stored.
+ */
+enum rpc_code jobs__step_save(struct job_step *step, struct store_commit *commit,
+                              struct rpc_status *status) __attribute__((warn_unused_result));
 /* The step's context with a deadline that fits one call to the store; shares its arena. */
 struct rpc_context jobs__store_context(const struct job_step *step);
 /* The same with another arena. */
@@ -191,7 +199,16 @@ enum rpc_code jobs__token_open(struct job_step *step,
 enum rpc_code jobs__token_mark_dead(struct job_step *step, struct rpc_status *status)
     __attribute__((warn_unused_result));
 
+/*
+ * Whether the customer has an active job of a kind: what it works on is about to change.
+ */
+enum rpc_code jobs__active(struct job_step *step, const struct job_kind *kind, bool *ret_active,
+                           struct rpc_status *status) __attribute__((warn_unused_result));
+
 /* --- between the runner's files --- */
+
+/* Writes what a sync's reading has found so far into its job. Whether that changed it. */
+bool jobs__sync_progress(Lotcast__V1__JobRecord *job, int64_t items_found, int64_t pages_fetched);
 
 /* What a failed step leads to. */
 enum job_failure jobs__failure_class(const struct rpc_status *error);

@@ -32,6 +32,8 @@ static const struct {
     {&jobs__launch, "kind=\"launch\""},
     {&jobs__insights, "kind=\"insights\""},
     {&jobs__campaign_state, "kind=\"campaign_state\""},
+    {&jobs__sync, "kind=\"sync\""},
+    {&jobs__auto_sync, "kind=\"auto_sync\""},
     {&jobs__disconnect, "kind=\"disconnect\""},
 };
 
@@ -478,6 +480,22 @@ void jobs_destroy(struct jobs *jobs)
 char *jobs__slot(const struct job_kind *kind, int64_t customer_id, struct arena *arena)
 {
     return arena_printf(arena, "%s:%lld", kind->name, (long long)customer_id);
+}
+
+enum rpc_code jobs__active(struct job_step *step, const struct job_kind *kind, bool *ret_active,
+                           struct rpc_status *status)
+{
+    char *slot = jobs__slot(kind, step->job->customer_id, step->context->arena);
+    if (slot == NULL)
+        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
+    struct rpc_context context = jobs__store_context(step);
+    const Lotcast__V1__JobRecord *job = NULL;
+    enum rpc_code code =
+        store_get(step->services->options.store, &context, &lotcast__v1__job_record__descriptor,
+                  "by_slot", store_key(store_text(slot)), &job, NULL, status);
+    if (code == RPC_OK)
+        *ret_active = job != NULL;
+    return code;
 }
 
 enum rpc_code jobs_add(struct jobs *jobs, struct rpc_context *context, struct store_commit *commit,

@@ -18,6 +18,8 @@
 #include <string.h>
 
 #include "rpc/base/clock.h"
+#include "rpc/services/campaign.h"
+#include "rpc/services/jobs/sync.h"
 #include "rpc/services/model/budget.h"
 
 /* One attempt at a step, look-up and create together. */
@@ -241,36 +243,79 @@ static enum rpc_code activate_campaign(struct job_step *step, struct rpc_status 
     return activate(step, step->job->launch->campaign_id, status);
 }
 
-/* The campaign's record, its insights job and the launch's end: one commit. */
-static enum rpc_code done(struct job_step *step, struct rpc_status *status)
+/* What is asked for while it was being made: a suspension, credits that have run out. */
+static enum rpc_code pauses_read(struct job_step *step, Lotcast__V1__CampaignRecord *record,
+                                 struct rpc_status *status)
 {
-    const Lotcast__V1__LaunchJob *launch = step->job->launch;
-    Lotcast__V1__CampaignRecord record = LOTCAST__V1__CAMPAIGN_RECORD__INIT;
-    record.customer_id = step->job->customer_id;
-    record.ad_account_id = launch->ad_account_id;
-    record.currency = launch->currency;
-    record.catalog_id = launch->catalog_id;
-    record.product_set_id = launch->product_set_id;
-    record.campaign_id = launch->campaign_id;
-    record.ad_set_id = launch->ad_set_id;
-    record.creative_id = launch->creative_id;
-    record.ad_id = launch->ad_id;
-    record.state = LOTCAST__V1__CAMPAIGN_STATE__CAMPAIGN_STATE_ACTIVE;
-    record.monthly_budget_minor = launch->monthly_budget_minor;
-    record.targeting = launch->targeting;
-    record.launched_at_ms = clock_now_ms();
-    record.last_sync_at_ms = record.launched_at_ms;
-    record.catalog_items = launch->items_accepted;
-    (void)store_commit_put_new(step->commit, &record);
+    struct store_key key = store_key(store_number(step->job->customer_id));
+    struct store_read_op ops[2] = {
+        services__get(&lotcast__v1__customer_record__descriptor, key),
+        services__get(&lotcast__v1__ledger_balance_record__descriptor, key),
+    };
+    struct rpc_context context = jobs__store_context(step);
+    enum rpc_code code = store_read(step->services->options.store, &context, ops, 2, status);
+    if (code != RPC_OK)
+        return code;
+    const Lotcast__V1__CustomerRecord *customer = services__row(&ops[0]);
+    const Lotcast__V1__LedgerBalanceRecord *balance = services__row(&ops[1]);
+    record->paused_by_suspension = customer != NULL && customer->suspended;
+    record->paused_by_credits = balance == NULL || balance->balance_centi <= 0;
+    for (size_t i = 0; i < 2; i++)
+        (void)store_commit_check(step->commit, ops[i].record, key, services__version(&ops[i]));
+    return RPC_OK;
+}
 
-    Lotcast__V1__InsightsJob input = LOTCAST__V1__INSIGHTS_JOB__INIT;
-    Lotcast__V1__JobRecord insights = LOTCAST__V1__JOB_RECORD__INIT;
-    insights.kind = LOTCAST__V1__JOB_KIND__JOB_KIND_INSIGHTS;
-    insights.customer_id = step->job->customer_id;
-    insights.insights = &input;
+static enum rpc_code job_add(struct job_step *step, Lotcast__V1__JobKind kind,
+                             struct rpc_status *status)
+{
+    Lotcast__V1__InsightsJob insights = LOTCAST__V1__INSIGHTS_JOB__INIT;
+    Lotcast__V1__JobRecord job = LOTCAST__V1__JOB_RECORD__INIT;
+    job.kind = kind;
+    job.customer_id = step->job->customer_id;
+    if (kind == LOTCAST__V1__JOB_KIND__JOB_KIND_INSIGHTS)
+        job.insights = &insights;
     int64_t job_id = 0;
     struct rpc_context context = jobs__store_context(step);
-    return jobs_add(step->jobs, &context, step->commit, &insights, &job_id, status);
+    return jobs_add(step->jobs, &context, step->commit, &job, &job_id, status);
+}
+
+static void record_fill(const struct job_step *step, Lotcast__V1__CampaignRecord *record)
+{
+    const Lotcast__V1__LaunchJob *launch = step->job->launch;
+    record->customer_id = step->job->customer_id;
+    record->ad_account_id = launch->ad_account_id;
+    record->currency = launch->currency;
+    record->catalog_id = launch->catalog_id;
+    record->product_set_id = launch->product_set_id;
+    record->campaign_id = launch->campaign_id;
+    record->ad_set_id = launch->ad_set_id;
+    record->creative_id = launch->creative_id;
+    record->ad_id = launch->ad_id;
+    record->state = LOTCAST__V1__CAMPAIGN_STATE__CAMPAIGN_STATE_ACTIVE;
+    record->monthly_budget_minor = launch->monthly_budget_minor;
+    record->targeting = launch->targeting;
+    record->launched_at_ms = clock_now_ms();
+    record->last_sync_at_ms = record->launched_at_ms;
+    record->catalog_items = launch->items_accepted;
+}
+
+/* The campaign's record, the jobs that go on from here, and the launch's end: one commit. */
+static enum rpc_code done(struct job_step *step, struct rpc_status *status)
+{
+    Lotcast__V1__CampaignRecord record = LOTCAST__V1__CAMPAIGN_RECORD__INIT;
+    record_fill(step, &record);
+    enum rpc_code code = pauses_read(step, &record, status);
+    if (code != RPC_OK)
+        return code;
+    (void)store_commit_put_new(step->commit, &record);
+    code = job_add(step, LOTCAST__V1__JOB_KIND__JOB_KIND_INSIGHTS, status);
+    if (code == RPC_OK && campaign_pauses(&record) != 0)
+        code = job_add(step, LOTCAST__V1__JOB_KIND__JOB_KIND_CAMPAIGN_STATE, status);
+    struct rpc_context context = jobs__store_context(step);
+    if (code == RPC_OK)
+        code =
+            auto_sync_job_add(step->services, &context, step->commit, record.customer_id, status);
+    return code;
 }
 
 /* What the customer is told: whatever Meta did not do is an error of that upstream. */

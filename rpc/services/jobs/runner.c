@@ -254,14 +254,45 @@ enum rpc_code jobs__step_commit(struct job_step *step, struct store_commit *comm
     return code;
 }
 
+static void record_lease(struct jobs *jobs, Lotcast__V1__JobRecord *job)
+{
+    job->lease_owner = jobs->owner;
+    job->due_key = clock_now_ms() + jobs->lease_ms;
+}
+
+enum rpc_code jobs__step_save(struct job_step *step, struct store_commit *commit,
+                              struct rpc_status *status)
+{
+    struct job_run *run = step->run;
+    if (atomic_load(&run->cancelled))
+        return rpc_status_set(status, RPC_CANCELLED, "the job is stopping");
+    record_lease(run->jobs, step->job);
+    return record_commit(run, step->context->arena, commit, step->job, status);
+}
+
 /* --- renewal --- */
+
+/* Writes how far the run has come into its record. Whether that changed it. */
+static bool progress_write(const struct job_run *run, Lotcast__V1__JobRecord *job)
+{
+    int64_t items = atomic_load(&run->items_found);
+    int64_t pages = atomic_load(&run->pages_fetched);
+    /* A step begins with the figures of the attempt before it until it has some of its own. */
+    if (items == 0 && pages == 0)
+        return false;
+    if (job->sync != NULL)
+        return jobs__sync_progress(job, items, pages);
+    if (job->scan == NULL || (job->scan->items_found == items && job->scan->pages_fetched == pages))
+        return false;
+    job->scan->items_found = items;
+    job->scan->pages_fetched = pages;
+    return true;
+}
 
 void jobs__run_heartbeat(struct job_run *run)
 {
     struct jobs *jobs = run->jobs;
     (void)pthread_mutex_lock(&run->lock);
-    int64_t items = atomic_load(&run->items_found);
-    int64_t pages = atomic_load(&run->pages_fetched);
     struct arena arena;
     arena_init(&arena, SMALL_ARENA_BYTES_MAX);
     if (!run->claimed || run->lost)
@@ -269,16 +300,9 @@ void jobs__run_heartbeat(struct job_run *run)
     Lotcast__V1__JobRecord *job = record_unpack(run, &arena);
     if (job == NULL)
         goto out;
-    bool progressed =
-        job->scan != NULL && (job->scan->items_found != items || job->scan->pages_fetched != pages);
-    /* A step begins with the figures of the attempt before it until it has some of its own. */
-    progressed = progressed && (items > 0 || pages > 0);
+    bool progressed = progress_write(run, job);
     if (!progressed && clock_mono_ms() - run->renewed_mono_ms < jobs->lease_ms / 3)
         goto out;
-    if (progressed) {
-        job->scan->items_found = items;
-        job->scan->pages_fetched = pages;
-    }
     job->due_key = clock_now_ms() + jobs->lease_ms;
     struct rpc_context context = jobs__own_context(&arena, "jobs-heartbeat");
     struct store_commit commit;
@@ -377,12 +401,6 @@ static void record_release(Lotcast__V1__JobRecord *job, int64_t delay_ms)
 {
     job->lease_owner = (char *)"";
     job->due_key = clock_now_ms() + delay_ms;
-}
-
-static void record_lease(struct jobs *jobs, Lotcast__V1__JobRecord *job)
-{
-    job->lease_owner = jobs->owner;
-    job->due_key = clock_now_ms() + jobs->lease_ms;
 }
 
 /* After a job's end: counts, and wakes who waits for it, and the scheduler: it may have made

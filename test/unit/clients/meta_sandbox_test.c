@@ -289,11 +289,18 @@ static void items_are_taken_in_batches(void **state)
     items[10]->url = (char *)"ftp://no";
     (void)control(f, "batches", "{\"items_max\":100}");
     (void)control(f, "refuse", "{\"retailer_id\":\"3\",\"message\":\"The image is too small\"}");
-    const char **handles = NULL;
-    size_t count = 0;
-    assert_int_equal(meta_items_submit(f->client, &f->context, f->token, create.catalog_id, items,
-                                       ITEMS, &handles, &count, &f->status),
+    struct meta_item_change changes[ITEMS];
+    for (size_t i = 0; i < ITEMS; i++)
+        changes[i] = (struct meta_item_change){items[i]->item_id, items[i]};
+    struct meta_submission submission;
+    assert_int_equal(meta_items_send(f->client, &f->context, f->token, create.catalog_id, changes,
+                                     ITEMS, &submission, &f->status),
                      RPC_OK);
+    const char **handles = submission.handles;
+    size_t count = submission.handle_count;
+    assert_int_equal(submission.error_count, 1);
+    assert_int_equal(submission.errors[0].item_id, 11);
+    assert_string_equal(submission.errors[0].message, "link is missing or is not a URL");
     assert_int_equal(count, 5); /* of 61 each, after two halvings, and what is left */
     struct meta_batch_status batch = wait_for_batch(f, create.catalog_id, handles[0]);
     assert_false(batch.failed);

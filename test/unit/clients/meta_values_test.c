@@ -112,6 +112,24 @@ static void make_item(Lotcast__V1__ItemRecord *item, int64_t id, const char *tit
     item->in_stock = true;
 }
 
+/* Sends items; the submission's errors are in `refused`. */
+static struct meta_submission refused;
+
+static enum rpc_code send_items(struct meta_script *f, Lotcast__V1__ItemRecord *const *items,
+                                size_t count, const char ***ret_handles, size_t *ret_count)
+{
+    struct meta_item_change changes[5];
+    for (size_t i = 0; i < count; i++)
+        changes[i] = (struct meta_item_change){items[i]->item_id, items[i]};
+    enum rpc_code code =
+        meta_items_send(f->client, &f->context, TOKEN, "77", changes, count, &refused, &f->status);
+    if (code == RPC_OK) {
+        *ret_handles = refused.handles;
+        *ret_count = refused.handle_count;
+    }
+    return code;
+}
+
 static void items_are_written(void **state)
 {
     struct meta_script *f = *state;
@@ -130,9 +148,7 @@ static void items_are_written(void **state)
     const char **handles = NULL;
     size_t count = 0;
     SCRIPT(f, {200, NULL, "{\"handles\":[\"h1\",\"h2\"],\"validation_status\":[]}"});
-    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 2, &handles,
-                                       &count, &f->status),
-                     RPC_OK);
+    assert_int_equal(send_items(f, list, 2, &handles, &count), RPC_OK);
     assert_int_equal(count, 2);
     assert_string_equal(handles[1], "h2");
     const char *body = meta_script_request(f, 0)->body;
@@ -166,30 +182,130 @@ static void batches_are_halved(void **state)
                          "you're asking for, then retry your request\"}}";
     SCRIPT(f, {500, NULL, reduce}, {200, NULL, "{\"handles\":[\"a\"]}"},
            {200, NULL, "{\"handles\":[\"b\"]}"}, {200, NULL, "{\"handles\":[\"c\"]}"});
-    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 5, &handles,
-                                       &count, &f->status),
-                     RPC_OK);
+    assert_int_equal(send_items(f, list, 5, &handles, &count), RPC_OK);
     assert_int_equal(count, 3); /* of 2, 2 and 1 */
     assert_int_equal(meta_script_count(f), 4);
     /* One item cannot be halved. */
     SCRIPT(f, {500, NULL, reduce});
-    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 1, &handles,
-                                       &count, &f->status),
-                     RPC_UNAVAILABLE);
+    assert_int_equal(send_items(f, list, 1, &handles, &count), RPC_UNAVAILABLE);
     assert_int_equal(meta_script_count(f), 1);
     /* Nothing taken is a failure; so is an answer without handles. */
     SCRIPT(f, {200, NULL, "{\"handles\":[],\"validation_status\":[{\"retailer_id\":\"1\"}]}"});
-    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 5, &handles,
-                                       &count, &f->status),
-                     RPC_INVALID_ARGUMENT);
+    assert_int_equal(send_items(f, list, 5, &handles, &count), RPC_INVALID_ARGUMENT);
     SCRIPT(f, {200, NULL, "{\"handles\":[7]}"}, {200, NULL, "{\"handles\":[\"\"]}"});
-    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 1, &handles,
-                                       &count, &f->status),
-                     RPC_OK); /* a number will do */
+    assert_int_equal(send_items(f, list, 1, &handles, &count), RPC_OK); /* a number will do */
     SCRIPT(f, {200, NULL, "{\"handles\":[\"\"]}"});
-    assert_int_equal(meta_items_submit(f->client, &f->context, TOKEN, "77", list, 1, &handles,
-                                       &count, &f->status),
+    assert_int_equal(send_items(f, list, 1, &handles, &count), RPC_UNAVAILABLE);
+}
+
+static void deletions_carry_the_id_alone(void **state)
+{
+    struct meta_script *f = *state;
+    Lotcast__V1__ItemRecord item;
+    make_item(&item, 13, "T");
+    const struct meta_item_change changes[] = {{12, NULL}, {13, &item}};
+    struct meta_submission submission;
+    SCRIPT(f, {200, NULL, "{\"handles\":[\"h\"]}"});
+    assert_int_equal(
+        meta_items_send(f->client, &f->context, TOKEN, "77", changes, 2, &submission, &f->status),
+        RPC_OK);
+    assert_int_equal(submission.handle_count, 1);
+    assert_int_equal(submission.error_count, 0);
+    assert_non_null(strstr(meta_script_request(f, 0)->body,
+                           "requests=%5B%7B%22method%22%3A%22DELETE%22%2C%22data%22%3A%7B%22id%22"
+                           "%3A%2212%22%7D%7D%2C%7B%22method%22%3A%22UPDATE%22"));
+}
+
+/* What is refused at once is said; the rest is sent again where nothing was taken. */
+static void refusals_at_once_are_handed_on(void **state)
+{
+    struct meta_script *f = *state;
+    Lotcast__V1__ItemRecord items[3];
+    Lotcast__V1__ItemRecord *list[3];
+    for (size_t i = 0; i < 3; i++) {
+        make_item(&items[i], (int64_t)i + 1, "T");
+        list[i] = &items[i];
+    }
+    const char **handles = NULL;
+    size_t count = 0;
+    SCRIPT(f,
+           {200, NULL,
+            "{\"handles\":[\"h\"],\"validation_status\":[{\"retailer_id\":\"3\",\"errors\":[{"
+            "\"message\":\"no link\"},{\"message\":\"no image\"}]},{\"retailer_id\":\"1\","
+            "\"errors\":[],\"warnings\":[{\"message\":\"w\"}]},{\"retailer_id\":\"x\",\"errors\":"
+            "[{}]}]}"});
+    assert_int_equal(send_items(f, list, 3, &handles, &count), RPC_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(refused.error_count, 1);
+    assert_int_equal(refused.errors[0].item_id, 3);
+    assert_string_equal(refused.errors[0].message, "no link");
+
+    SCRIPT(f,
+           {200, NULL,
+            "{\"handles\":[],\"validation_status\":[{\"retailer_id\":\"2\",\"errors\":[{}]}]}"},
+           {200, NULL, "{\"handles\":[\"h\"]}"});
+    assert_int_equal(send_items(f, list, 3, &handles, &count), RPC_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(refused.error_count, 1);
+    assert_int_equal(meta_script_count(f), 2);
+    assert_null(strstr(meta_script_request(f, 1)->body, "%22id%22%3A%222%22"));
+    assert_non_null(strstr(meta_script_request(f, 1)->body, "%22id%22%3A%223%22"));
+
+    /* Every one refused: no handle, and no failure. */
+    SCRIPT(f, {200, NULL,
+               "{\"handles\":[],\"validation_status\":[{\"retailer_id\":\"1\",\"errors\":[{"
+               "\"message\":\"m\"}]}]}"});
+    assert_int_equal(send_items(f, list, 1, &handles, &count), RPC_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(refused.error_count, 1);
+    /* Refusals of what was not sent do not end it. */
+    SCRIPT(f, {200, NULL,
+               "{\"handles\":[],\"validation_status\":[{\"retailer_id\":\"9\",\"errors\":[{}]}]}"});
+    assert_int_equal(send_items(f, list, 1, &handles, &count), RPC_INVALID_ARGUMENT);
+}
+
+static void a_catalog_is_listed_by_our_ids(void **state)
+{
+    struct meta_script *f = *state;
+    int64_t *ids = NULL;
+    size_t count = 0;
+    SCRIPT(f,
+           {200, NULL,
+            "{\"data\":[{\"retailer_id\":\"12\"},{\"retailer_id\":\"by-hand\"},{\"id\":\"5\"}],"
+            "\"paging\":{\"cursors\":{\"after\":\"c\"},\"next\":\"http://elsewhere/\"}}"},
+           {200, NULL, "{\"data\":[{\"retailer_id\":\"-4\"},{\"retailer_id\":\"7\"}]}"});
+    assert_int_equal(meta_items_list(f->client, &f->context, TOKEN, "77", &ids, &count, &f->status),
+                     RPC_OK);
+    assert_int_equal(count, 2);
+    assert_true(ids[0] == 7 && ids[1] == 12);
+    assert_non_null(strstr(meta_script_request(f, 1)->target, "after=c"));
+    SCRIPT(f, {200, NULL, "{\"data\":7}"});
+    assert_int_equal(meta_items_list(f->client, &f->context, TOKEN, "77", &ids, &count, &f->status),
                      RPC_UNAVAILABLE);
+}
+
+static void an_ad_set_is_changed(void **state)
+{
+    struct meta_script *f = *state;
+    char *countries[] = {(char *)"DE"};
+    Lotcast__V1__Targeting targeting = LOTCAST__V1__TARGETING__INIT;
+    targeting.countries = countries;
+    targeting.n_countries = 1;
+    targeting.age_min = 20;
+    targeting.age_max = 30;
+    SCRIPT(f, {200, NULL, "{\"success\":true}"});
+    assert_int_equal(
+        meta_ad_set_update(f->client, &f->context, TOKEN, "88", 8224, NULL, &f->status), RPC_OK);
+    assert_non_null(strstr(meta_script_request(f, 0)->body, "daily_budget=8224"));
+    assert_null(strstr(meta_script_request(f, 0)->body, "targeting"));
+    SCRIPT(f, {200, NULL, "{\"success\":true}"});
+    assert_int_equal(
+        meta_ad_set_update(f->client, &f->context, TOKEN, "88", 0, &targeting, &f->status), RPC_OK);
+    assert_null(strstr(meta_script_request(f, 0)->body, "daily_budget"));
+    assert_non_null(strstr(meta_script_request(f, 0)->body, "targeting=%7B%22geo_locations%22"));
+    SCRIPT(f, {400, NULL, "{\"error\":{\"code\":100}}"});
+    assert_int_equal(meta_ad_set_update(f->client, &f->context, TOKEN, "88", 1, NULL, &f->status),
+                     RPC_INVALID_ARGUMENT);
 }
 
 static void batch_states_are_read(void **state)
@@ -328,10 +444,18 @@ int main(void)
 #define TEST(function) \
     cmocka_unit_test_setup_teardown(function, meta_script_setup, meta_script_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(figures_are_exact),     TEST(days_are_read),
-        TEST(items_are_written),     TEST(batches_are_halved),
-        TEST(batch_states_are_read), cmocka_unit_test(minor_units_are_metas),
-        TEST(tokens_are_checked),    TEST(calls_slow_down_before_the_limit),
+        TEST(figures_are_exact),
+        TEST(days_are_read),
+        TEST(items_are_written),
+        TEST(batches_are_halved),
+        TEST(deletions_carry_the_id_alone),
+        TEST(refusals_at_once_are_handed_on),
+        TEST(a_catalog_is_listed_by_our_ids),
+        TEST(an_ad_set_is_changed),
+        TEST(batch_states_are_read),
+        cmocka_unit_test(minor_units_are_metas),
+        TEST(tokens_are_checked),
+        TEST(calls_slow_down_before_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,37 +176,95 @@ enum rpc_code meta_status_set(struct meta_client *client, struct rpc_context *co
     return answer(fault, status);
 }
 
-enum rpc_code meta_items_submit(struct meta_client *client, struct rpc_context *context,
-                                const char *token, const char *catalog_id,
-                                Lotcast__V1__ItemRecord *const *items, size_t count,
-                                const char ***ret_handles, size_t *ret_handle_count,
-                                struct rpc_status *status)
+/* Takes one change of a batch, or refuses it at once. */
+static void take_change(const struct meta_item_change *change, struct meta_submission *submission)
+{
+    int64_t id = change->item_id;
+    if (id >= FAKE_ITEMS_MAX || (change->item != NULL && change->item->excluded[0] != '\0'))
+        abort();
+    if (fake->refused_at_once_id == id && change->item != NULL) {
+        submission->errors[submission->error_count++] =
+            (struct meta_item_error){id, "The link is not a URL"};
+        return;
+    }
+    fake->deletes += change->item == NULL;
+    fake->updates += change->item != NULL;
+    fake->item_count += (change->item != NULL) - fake->items[id];
+    fake->items[id] = change->item != NULL;
+}
+
+enum rpc_code meta_items_send(struct meta_client *client, struct rpc_context *context,
+                              const char *token, const char *catalog_id,
+                              const struct meta_item_change *changes, size_t count,
+                              struct meta_submission *ret_submission, struct rpc_status *status)
 {
     (void)client;
     (void)catalog_id;
     if (count == 0 || count > META_BATCH_ITEMS_MAX)
         abort();
+    struct meta_submission submission = {
+        .handles = arena_calloc(context->arena, 1, sizeof *submission.handles),
+        .errors = arena_calloc(context->arena, count, sizeof *submission.errors)};
     lock();
     enum fake_fault fault = call(token);
     if (fault == FAKE_NONE && fake->takes_at_most > 0 && (int64_t)count > fake->takes_at_most)
         fault = FAKE_UNAVAILABLE;
-    for (size_t i = 0; i < count && (fault == FAKE_NONE || fault == FAKE_UNKNOWN_OUTCOME); i++) {
-        int64_t id = items[i]->item_id;
-        if (id >= FAKE_ITEMS_MAX || items[i]->excluded[0] != '\0')
-            abort();
-        fake->item_count += !fake->items[id];
-        fake->items[id] = true;
-    }
+    for (size_t i = 0; i < count && (fault == FAKE_NONE || fault == FAKE_UNKNOWN_OUTCOME); i++)
+        take_change(&changes[i], &submission);
     int submit = ++fake->submits;
     unlock();
     enum rpc_code code = answer(fault, status);
     if (code != RPC_OK)
         return code;
-    const char **handles = arena_calloc(context->arena, 1, sizeof *handles);
-    handles[0] = arena_printf(context->arena, "handle_%d", submit);
-    *ret_handles = handles;
-    *ret_handle_count = 1;
+    submission.handles[0] = arena_printf(context->arena, "handle_%d", submit);
+    submission.handle_count = submission.error_count < count;
+    *ret_submission = submission;
     return RPC_OK;
+}
+
+enum rpc_code meta_items_list(struct meta_client *client, struct rpc_context *context,
+                              const char *token, const char *catalog_id, int64_t **ret_item_ids,
+                              size_t *ret_count, struct rpc_status *status)
+{
+    (void)client;
+    (void)catalog_id;
+    int64_t *ids = arena_calloc(context->arena, FAKE_ITEMS_MAX, sizeof *ids);
+    size_t count = 0;
+    lock();
+    enum fake_fault fault = call(token);
+    for (int64_t id = 0; id < FAKE_ITEMS_MAX; id++)
+        if (fake->items[id])
+            ids[count++] = id;
+    fake->lists++;
+    unlock();
+    enum rpc_code code = answer(fault, status);
+    if (code != RPC_OK)
+        return code;
+    *ret_item_ids = ids;
+    *ret_count = count;
+    return RPC_OK;
+}
+
+enum rpc_code meta_ad_set_update(struct meta_client *client, struct rpc_context *context,
+                                 const char *token, const char *ad_set_id, int64_t daily_budget,
+                                 const Lotcast__V1__Targeting *targeting, struct rpc_status *status)
+{
+    (void)client;
+    (void)context;
+    lock();
+    enum fake_fault fault = call(token);
+    for (int i = 0; i < fake->object_count; i++) {
+        struct fake_object *object = &fake->objects[i];
+        if (strcmp(object->id, ad_set_id) != 0 ||
+            (fault != FAKE_NONE && fault != FAKE_UNKNOWN_OUTCOME))
+            continue;
+        if (daily_budget > 0)
+            object->daily_budget = daily_budget;
+        if (targeting != NULL)
+            object->age_min = targeting->age_min;
+    }
+    unlock();
+    return answer(fault, status);
 }
 
 enum rpc_code meta_items_status(struct meta_client *client, struct rpc_context *context,

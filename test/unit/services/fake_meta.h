@@ -32,6 +32,7 @@ struct fake_object {
     char parent[64], name[256], id[64];
     bool active;
     int64_t daily_budget;
+    int32_t age_min; /* as it was changed to */
     bool vehicles;
 };
 
@@ -45,13 +46,15 @@ struct fake_meta {
     bool batch_fails;
     int64_t refused_item_id; /* 0: none; -1: all */
     int64_t takes_at_most;   /* items of one batch; 0: no limit */
-    bool revoked; /* all that needs the token is 190 */
+    bool revoked;            /* all that needs the token is 190 */
     int revocations;
     int object_count;
     struct fake_object objects[FAKE_OBJECTS_MAX];
     int64_t item_count; /* distinct items in the catalog */
     bool items[FAKE_ITEMS_MAX];
     int submits;
+    int updates, deletes, lists; /* of items; of the catalog */
+    int64_t refused_at_once_id;
     int day_count;
     struct meta_insight days[FAKE_DAYS_MAX];
     atomic_int daily_calls;
