@@ -44,17 +44,31 @@ static void start_sandbox(struct system_under_test *system)
     process_expect_line(&system->sandbox, "app_id ", system->app_id);
     process_expect_line(&system->sandbox, "app_secret ", system->app_secret);
     process_expect_line(&system->sandbox, "site ", system->site_url);
+    process_expect_line(&system->sandbox, "stripe ", system->stripe_url);
+    process_expect_line(&system->sandbox, "stripe_secret_key ", system->stripe_key);
+    process_expect_line(&system->sandbox, "stripe_webhook_secret ", system->stripe_webhook_secret);
     process_expect_line(&system->sandbox, "ready", rest);
+}
+
+/* Stripe's events go to lotcast from now on. */
+static void connect_stripe(const struct system_under_test *system)
+{
+    char body[PROCESS_LINE_BYTES + 64];
+    (void)snprintf(body, sizeof body, "{\"url\":\"http://127.0.0.1%s/api/webhooks/stripe\"}",
+                   strrchr(system->url, ':'));
+    system_control(system, "/_control/stripe_webhook", body);
 }
 
 void system_start_lotcast(struct system_under_test *system)
 {
     char data[ENV_BYTES], graph[ENV_BYTES], dialog[ENV_BYTES], listen[ENV_BYTES], level[64];
     char app_id[ENV_BYTES], app_secret[ENV_BYTES], credits[64];
-    char *env[20] = {data,       graph,   dialog,
+    char stripe[ENV_BYTES], key[ENV_BYTES], webhook[ENV_BYTES];
+    char *env[24] = {data,       graph,   dialog,
                      listen,     level,   app_id,
-                     app_secret, credits, (char *)"LOTCAST_SCAN_ALLOW=127.0.0.0/8"};
-    size_t count = 9;
+                     app_secret, credits, (char *)"LOTCAST_SCAN_ALLOW=127.0.0.0/8",
+                     stripe,     key,     webhook};
+    size_t count = 12;
     const char *port = system->url[0] == '\0' ? "0" : strrchr(system->url, ':') + 1;
     (void)snprintf(data, sizeof data, "LOTCAST_DATA_DIR=%s/data", system->directory);
     (void)snprintf(graph, sizeof graph, "LOTCAST_META_GRAPH_URL=%s", system->meta_url);
@@ -62,6 +76,10 @@ void system_start_lotcast(struct system_under_test *system)
     (void)snprintf(credits, sizeof credits, "LOTCAST_SIGNUP_CREDITS=%d", SYSTEM_SIGNUP_CREDITS);
     (void)snprintf(app_id, sizeof app_id, "LOTCAST_META_APP_ID=%s", system->app_id);
     (void)snprintf(app_secret, sizeof app_secret, "LOTCAST_META_APP_SECRET=%s", system->app_secret);
+    (void)snprintf(stripe, sizeof stripe, "LOTCAST_STRIPE_API_URL=%s", system->stripe_url);
+    (void)snprintf(key, sizeof key, "LOTCAST_STRIPE_SECRET_KEY=%s", system->stripe_key);
+    (void)snprintf(webhook, sizeof webhook, "LOTCAST_STRIPE_WEBHOOK_SECRET=%s",
+                   system->stripe_webhook_secret);
     (void)snprintf(listen, sizeof listen, "LOTCAST_LISTEN=127.0.0.1:%s", port);
     (void)snprintf(level, sizeof level, "LOTCAST_LOG_LEVEL=%s",
                    system->log_level == NULL ? "info" : system->log_level);
@@ -72,6 +90,7 @@ void system_start_lotcast(struct system_under_test *system)
     process_start(&system->lotcast, argv, env, system->log);
     if (!process_read_line(&system->lotcast, system->url, READY_MS))
         fail_msg("lotcast printed no URL; see %s", system->log);
+    connect_stripe(system);
     system_wait_ready(system);
 }
 

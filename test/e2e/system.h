@@ -16,6 +16,9 @@ struct system_under_test {
     char site_url[PROCESS_LINE_BYTES];
     char app_id[PROCESS_LINE_BYTES];
     char app_secret[PROCESS_LINE_BYTES];
+    char stripe_url[PROCESS_LINE_BYTES];
+    char stripe_key[PROCESS_LINE_BYTES];
+    char stripe_webhook_secret[PROCESS_LINE_BYTES];
     char url[PROCESS_LINE_BYTES]; /* lotcast's */
     struct process sandbox;
     struct process lotcast;

@@ -22,7 +22,8 @@ wait_for() {
     done
 }
 
-# start_sandbox [FLAG …]: sets meta_url, dialog_url, site_url and the app's id and secret.
+# start_sandbox [FLAG …]: sets meta_url, dialog_url, site_url, stripe_url, the app's id and secret, and Stripe's
+# two secrets.
 start_sandbox() {
     "$bin/sandbox" "$@" >"$work/sandbox.out" 2>"$work/sandbox.log" &
     started+=($!)
@@ -32,9 +33,13 @@ start_sandbox() {
     app_id=$(sed -n 's/^app_id //p' "$work/sandbox.out")
     app_secret=$(sed -n 's/^app_secret //p' "$work/sandbox.out")
     site_url=$(sed -n 's/^site //p' "$work/sandbox.out")
+    stripe_url=$(sed -n 's/^stripe //p' "$work/sandbox.out")
+    stripe_secret_key=$(sed -n 's/^stripe_secret_key //p' "$work/sandbox.out")
+    stripe_webhook_secret=$(sed -n 's/^stripe_webhook_secret //p' "$work/sandbox.out")
 }
 
-# start_lotcast NAME LISTEN [FLAG …]: a system of its own in $work/NAME beside the sandbox; sets url.
+# start_lotcast NAME LISTEN [FLAG …]: a system of its own in $work/NAME beside the sandbox; sets url. Stripe's
+# events go to the one that was started last.
 start_lotcast() {
     local name=$1 listen=$2
     shift 2
@@ -42,12 +47,16 @@ start_lotcast() {
     LOTCAST_DATA_DIR=$work/$name/data LOTCAST_LISTEN=$listen \
         LOTCAST_META_GRAPH_URL=$meta_url LOTCAST_META_DIALOG_URL=$dialog_url \
         LOTCAST_META_APP_ID=$app_id LOTCAST_META_APP_SECRET=$app_secret \
+        LOTCAST_STRIPE_API_URL=$stripe_url LOTCAST_STRIPE_SECRET_KEY=$stripe_secret_key \
+        LOTCAST_STRIPE_WEBHOOK_SECRET=$stripe_webhook_secret \
         LOTCAST_SCAN_ALLOW=127.0.0.0/8 \
         "$bin/lotcast" serve "$@" >"$work/$name/out" 2>"$work/$name/log" &
     started+=($!)
     wait_for 20 test -s "$work/$name/out" || { echo "lotcast did not start: $work/$name/log" >&2; return 1; }
     url=$(head -n 1 "$work/$name/out")
     wait_for 20 curl -sf -o /dev/null "$url/readyz" || { echo "lotcast is not ready: $work/$name/log" >&2; return 1; }
+    curl -sf -o /dev/null -H 'Content-Type: application/json' -d "{\"url\":\"$url/api/webhooks/stripe\"}" \
+        "$stripe_url/_control/stripe_webhook" || { echo "the sandbox takes no webhook" >&2; return 1; }
 }
 
 # api METHOD PATH [JSON]: a request with the cookie jar $jar; fails unless the answer is 2xx or 3xx.

@@ -29,7 +29,7 @@ demo_customer "$email" "$password" "Acme Auto"
 cat <<TEXT
 
 Lotcast runs at $url   (logs: build/run/lotcast/log)
-The sandbox: Meta at $meta_url, a dealer's website at $site_url
+The sandbox: Meta at $meta_url, a dealer's website at $site_url, Stripe at $stripe_url
 
 Demo customer: $email, password $password. Their dashboard:
 
