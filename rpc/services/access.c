@@ -6,8 +6,6 @@
 #include "rpc/services/session.h"
 
 #define CUSTOMER_ID_HEADER "X-Customer-ID"
-/* Digits of an int64_t at most. */
-#define ID_DIGITS_MAX 18
 
 /* What the caller says of whom a method is to act on. */
 struct named_customer {
@@ -34,18 +32,6 @@ static bool claims_identity(const struct rpc_metadata *metadata)
     return false;
 }
 
-/* Decimal as we print ids; 0 if it can't be one. */
-static int64_t parse_id(const char *text)
-{
-    size_t len = strspn(text, "0123456789");
-    if (len == 0 || len > ID_DIGITS_MAX || text[len] != '\0' || text[0] == '0')
-        return 0;
-    int64_t id = 0;
-    for (size_t i = 0; i < len; i++)
-        id = id * 10 + (text[i] - '0');
-    return id;
-}
-
 static struct named_customer find_named_customer(const struct rpc_metadata *metadata)
 {
     struct named_customer named = {0};
@@ -59,7 +45,7 @@ static struct named_customer find_named_customer(const struct rpc_metadata *meta
             named.times++;
     }
     if (named.times == 1)
-        named.id = parse_id(named.text);
+        named.id = services__id_parse(named.text);
     return named;
 }
 

@@ -37,6 +37,7 @@ struct services {
 
 /* Handlers, in the order of their service's methods in the .proto; `self` is the struct services.
  */
+extern rpc_handler *const admin_handlers[];
 extern rpc_handler *const auth_handlers[];
 extern rpc_handler *const meta_auth_handlers[];
 extern rpc_handler *const access_control_handlers[];
@@ -57,6 +58,9 @@ enum rpc_code services__auth_before(void *self, struct rpc_server_call *call,
  * without the store's own text or op numbers. Returns the code to answer with.
  */
 enum rpc_code services__store_failed(enum rpc_code code, struct rpc_status *status);
+
+/* A number as we print ids, in decimal; 0 if the text can't be one. */
+int64_t services__id_parse(const char *text);
 
 /* An op that gets one record by its primary key, for a batch of store_read. */
 static inline struct store_read_op services__get(const ProtobufCMessageDescriptor *record,

@@ -6,7 +6,9 @@
 
 #include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "lotcast/v1/admin.pb-c.h"
 #include "lotcast/v1/announcements.pb-c.h"
 #include "lotcast/v1/auth.pb-c.h"
 #include "lotcast/v1/billing.pb-c.h"
@@ -30,10 +32,14 @@ _Static_assert(SERVICES_SECRET_KEY_BYTES == crypto_kdf_KEYBYTES, "keys are deriv
 #define THROTTLE_KEY_ID 1
 #define KEY_CONTEXT "lotcast_"
 
+/* Digits of an int64_t at most. */
+#define ID_DIGITS_MAX 18
+
 static const struct {
     const ProtobufCServiceDescriptor *descriptor;
     rpc_handler *const *handlers;
 } served[] = {
+    {&lotcast__v1__admin__descriptor, admin_handlers},
     {&lotcast__v1__auth__descriptor, auth_handlers},
     {&lotcast__v1__meta_auth__descriptor, meta_auth_handlers},
     {&lotcast__v1__access_control__descriptor, access_control_handlers},
@@ -47,6 +53,17 @@ static const struct {
 };
 
 #define SERVED_COUNT (sizeof served / sizeof served[0])
+
+int64_t services__id_parse(const char *text)
+{
+    size_t len = strspn(text, "0123456789");
+    if (len == 0 || len > ID_DIGITS_MAX || text[len] != '\0' || text[0] == '0')
+        return 0;
+    int64_t id = 0;
+    for (size_t i = 0; i < len; i++)
+        id = id * 10 + (text[i] - '0');
+    return id;
+}
 
 enum rpc_code services__store_failed(enum rpc_code code, struct rpc_status *status)
 {

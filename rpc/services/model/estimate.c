@@ -26,6 +26,11 @@ int64_t estimate_ctr_hundredths(int64_t clicks, int64_t impressions)
     return money_divide_round(clicks * 10000, impressions);
 }
 
+int64_t estimate_cost_minor(int64_t spend_minor, int64_t count)
+{
+    return count <= 0 ? 0 : money_divide_round(spend_minor, count);
+}
+
 bool estimate_days(int64_t balance_centi, int64_t burn_centi, int64_t spend_days, int64_t *ret_days)
 {
     if (burn_centi <= 0 || spend_days <= 0)

@@ -26,6 +26,10 @@ struct estimate_sums estimate_sum(ProtobufCMessage *const *days, size_t count, i
 /* 100 · clicks / impressions in hundredths, half up; 0 without impressions. */
 int64_t estimate_ctr_hundredths(int64_t clicks, int64_t impressions);
 
+/* What one of `count` costs of a sum in minor units, half up; 0 without any: CPC is spend over
+ * clicks, CPM 1000 · spend over impressions. */
+int64_t estimate_cost_minor(int64_t spend_minor, int64_t count);
+
 /*
  * floor(balance / (burn / days with spend)). False (no estimate) without burn; 0 at a balance ≤ 0.
  * `burn_centi` is of the last 30 full days.
