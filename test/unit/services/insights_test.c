@@ -298,6 +298,89 @@ static void pulls_at_start(void **state)
     assert_int_equal(balance(logic), 9000);
 }
 
+/* The stored items of a period as "7:100 8:90", by rank. */
+static void expect_best(struct logic *logic, Lotcast__V1__InsightPeriod period, const char *want)
+{
+    struct test_context test;
+    struct rpc_status status;
+    char text[256] = "";
+    size_t len = 0;
+    context_begin(&test);
+    struct store_read_op op = {.record = &lotcast__v1__insight_item_record__descriptor,
+                               .key = store_key(store_number(CUSTOMER), store_number(period)),
+                               .is_range = true};
+    expect_ok(store_read(logic->store->client, &test.context, &op, 1, &status), &status);
+    for (size_t i = 0; i < op.ret_row_count; i++) {
+        const Lotcast__V1__InsightItemRecord *row =
+            (const Lotcast__V1__InsightItemRecord *)op.ret_rows[i];
+        assert_int_equal(row->rank, i + 1);
+        assert_int_equal(strncmp(row->title, "Best ", 5), 0);
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%lld:%lld", len == 0 ? "" : " ",
+                                (long long)row->item_id, (long long)row->impressions);
+    }
+    assert_string_equal(text, want);
+    context_end(&test);
+}
+
+static void set_best(int count, int64_t first_item_id)
+{
+    for (int i = 0; i < count; i++)
+        fake->best[i] = (struct meta_insight_item){
+            .item_id = first_item_id + i, .impressions = 100 - i, .clicks = 3};
+    fake->best_count = count;
+}
+
+static void keeps_the_best_items(void **state)
+{
+    struct logic *logic = *state;
+    static const Lotcast__V1__InsightPeriod periods[] = {
+        LOTCAST__V1__INSIGHT_PERIOD__INSIGHT_PERIOD_7D,
+        LOTCAST__V1__INSIGHT_PERIOD__INSIGHT_PERIOD_30D,
+        LOTCAST__V1__INSIGHT_PERIOD__INSIGHT_PERIOD_90D,
+        LOTCAST__V1__INSIGHT_PERIOD__INSIGHT_PERIOD_LIFETIME};
+    set_day(0, today() - 1, 400, 50);
+    set_best(3, 7);
+    launched(logic);
+    for (size_t i = 0; i < 4; i++)
+        expect_best(logic, periods[i], "7:100 8:99 9:98");
+    /* Ranks that nobody has any more go. */
+    set_best(1, 9);
+    pull_again(logic);
+    expect_best(logic, periods[1], "9:100");
+    /* Without figures by item the rest is pulled as ever. */
+    fake->no_breakdown = true;
+    set_day(0, today() - 1, 500, 60);
+    pull_again(logic);
+    expect_best(logic, periods[1], "9:100");
+    expect_postings(logic, "-1000 -200");
+    fake->no_breakdown = false;
+    /* No delivery: none. */
+    fake->day_count = 0;
+    pull_again(logic);
+    expect_best(logic, periods[0], "");
+}
+
+/* What was restated, or spent, while nothing was pulled is not missed. */
+static void goes_back_behind_a_pause(void **state)
+{
+    struct logic *logic = *state;
+    static const struct {
+        int32_t pulled_days_ago, want_days_ago;
+    } rows[] = {{0, 28}, {1, 29}, {60, 88}, {2000, 1100}, {-3, 28}};
+    launched(logic);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct test_context test;
+        context_begin(&test);
+        Lotcast__V1__JobRecord *job = insights_job(logic, &test);
+        assert_int_equal(job->insights->pulled_day, today());
+        job->insights->pulled_day = today() - rows[i].pulled_days_ago;
+        (void)put_record(logic->store, job);
+        context_end(&test);
+        pull_again(logic);
+        assert_int_equal(fake->asked_first_day, today() - rows[i].want_days_ago);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -310,6 +393,8 @@ int main(void)
         TEST(failures_burn_nothing_twice),
         TEST(a_dead_token_waits_for_a_new_one),
         TEST(pulls_at_start),
+        TEST(keeps_the_best_items),
+        TEST(goes_back_behind_a_pause),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
