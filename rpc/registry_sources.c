@@ -4,6 +4,7 @@
  */
 #include "google/protobuf/wrappers.pb-c.h"
 #include "lotcast/v1/admin.pb-c.h"
+#include "lotcast/v1/ads.pb-c.h"
 #include "lotcast/v1/announcements.pb-c.h"
 #include "lotcast/v1/auth.pb-c.h"
 #include "lotcast/v1/billing.pb-c.h"
@@ -24,13 +25,21 @@ extern const unsigned char proto_descriptor_set[];
 extern const size_t proto_descriptor_set_len;
 
 static const ProtobufCServiceDescriptor *const services[] = {
-    &lotcast__v1__admin__descriptor,         &lotcast__v1__auth__descriptor,
-    &lotcast__v1__meta_auth__descriptor,     &lotcast__v1__access_control__descriptor,
-    &lotcast__v1__onboarding__descriptor,    &lotcast__v1__dashboard__descriptor,
-    &lotcast__v1__billing__descriptor,       &lotcast__v1__inventory__descriptor,
-    &lotcast__v1__performance__descriptor,   &lotcast__v1__health__descriptor,
-    &lotcast__v1__store__descriptor,         &lotcast__v1__settings__descriptor,
-    &lotcast__v1__announcements__descriptor, &lotcast__v1__metrics__descriptor,
+    &lotcast__v1__ads__descriptor,
+    &lotcast__v1__admin__descriptor,
+    &lotcast__v1__auth__descriptor,
+    &lotcast__v1__meta_auth__descriptor,
+    &lotcast__v1__access_control__descriptor,
+    &lotcast__v1__onboarding__descriptor,
+    &lotcast__v1__dashboard__descriptor,
+    &lotcast__v1__billing__descriptor,
+    &lotcast__v1__inventory__descriptor,
+    &lotcast__v1__performance__descriptor,
+    &lotcast__v1__health__descriptor,
+    &lotcast__v1__store__descriptor,
+    &lotcast__v1__settings__descriptor,
+    &lotcast__v1__announcements__descriptor,
+    &lotcast__v1__metrics__descriptor,
 };
 
 static const ProtobufCMessageDescriptor *const messages[] = {

@@ -38,6 +38,7 @@ struct services {
 /* Handlers, in the order of their service's methods in the .proto; `self` is the struct services.
  */
 extern rpc_handler *const admin_handlers[];
+extern rpc_handler *const ads_handlers[];
 extern rpc_handler *const auth_handlers[];
 extern rpc_handler *const meta_auth_handlers[];
 extern rpc_handler *const access_control_handlers[];

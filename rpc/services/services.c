@@ -10,6 +10,7 @@
 
 #include "lotcast/v1/admin.pb-c.h"
 #include "lotcast/v1/announcements.pb-c.h"
+#include "lotcast/v1/ads.pb-c.h"
 #include "lotcast/v1/auth.pb-c.h"
 #include "lotcast/v1/billing.pb-c.h"
 #include "lotcast/v1/dashboard.pb-c.h"
@@ -40,6 +41,7 @@ static const struct {
     rpc_handler *const *handlers;
 } served[] = {
     {&lotcast__v1__admin__descriptor, admin_handlers},
+    {&lotcast__v1__ads__descriptor, ads_handlers},
     {&lotcast__v1__auth__descriptor, auth_handlers},
     {&lotcast__v1__meta_auth__descriptor, meta_auth_handlers},
     {&lotcast__v1__access_control__descriptor, access_control_handlers},

@@ -57,7 +57,7 @@ static bool credits_low(const struct standing_facts *facts)
 }
 
 /* Those that come from how a customer stands. */
-enum { CONNECT, LAUNCH, RECONNECT, RENEW, CREDITS, SYNC, SUGGESTION_COUNT };
+enum { CONNECT, LAUNCH, RECONNECT, RENEW, CREDITS, SYNC, SYNC_HELD, SUGGESTION_COUNT };
 
 static const struct standing_suggestion suggestions[SUGGESTION_COUNT] = {
     [CONNECT] = {"onboarding-connect", "onboarding", "Connect your website to get started",
@@ -71,6 +71,9 @@ static const struct standing_suggestion suggestions[SUGGESTION_COUNT] = {
     [CREDITS] = {"credits-low", "credits",
                  "Your credits are running low: add some to keep your ads running", "/app/billing"},
     [SYNC] = {"sync-failed", "sync", "The last sync failed: have a look at your ads", "/app/ads"},
+    [SYNC_HELD] = {"sync-held", "sync",
+                   "Most items have gone from your website: confirm that they are to be removed",
+                   "/app/ads"},
 };
 
 bool standing_suggestion_known(const char *id)
@@ -94,5 +97,7 @@ const struct standing_suggestion *standing_suggest(const struct standing_facts *
         return &suggestions[RENEW];
     if (credits_low(facts))
         return &suggestions[CREDITS];
-    return facts->campaign->sync_failed ? &suggestions[SYNC] : NULL;
+    if (!facts->campaign->sync_failed)
+        return NULL;
+    return &suggestions[facts->campaign->removal_held ? SYNC_HELD : SYNC];
 }
