@@ -105,7 +105,7 @@ struct reading {
     struct probe *probe;
 };
 
-/* Goes on while somebody waits. */
+/* Goes on while somebody waits and there is time. */
 static bool progress(void *reading_, int64_t items_found, int64_t pages_fetched)
 {
     const struct reading *reading = reading_;
@@ -116,7 +116,8 @@ static bool progress(void *reading_, int64_t items_found, int64_t pages_fetched)
     for (size_t i = 0; i < reading->probe->call_count && !wanted; i++)
         wanted = !rpc_context_stopped(rpc_server_call_context(reading->probe->calls[i].call));
     (void)pthread_mutex_unlock(&reading->probes->lock);
-    return wanted && !atomic_load(&reading->probe->cancelled);
+    return wanted && !atomic_load(&reading->probe->cancelled) &&
+           clock_mono_ms() < reading->probe->until_ms;
 }
 
 /* What the reading comes to. */
@@ -143,6 +144,7 @@ static int64_t probe_read(struct reading *reading, struct rpc_status *status)
         (void)FAIL(status, NO_ITEMS_FOUND, NULL);
     else if (code == RPC_OK || code == RPC_DEADLINE_EXCEEDED || code == RPC_CANCELLED)
         rpc_status_clear(status); /* in all that time nothing yet, which is no failure */
+    status->field[0] = '\0';      /* the request has none */
     arena_fini(&arena);
     return items_found;
 }
