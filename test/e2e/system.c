@@ -73,7 +73,8 @@ void system_start_lotcast(struct system_under_test *system)
     (void)snprintf(data, sizeof data, "LOTCAST_DATA_DIR=%s/data", system->directory);
     (void)snprintf(graph, sizeof graph, "LOTCAST_META_GRAPH_URL=%s", system->meta_url);
     (void)snprintf(dialog, sizeof dialog, "LOTCAST_META_DIALOG_URL=%s", system->meta_url);
-    (void)snprintf(credits, sizeof credits, "LOTCAST_SIGNUP_CREDITS=%d", SYSTEM_SIGNUP_CREDITS);
+    (void)snprintf(credits, sizeof credits, "LOTCAST_SIGNUP_CREDITS=%d",
+                   system->signup_credits == 0 ? SYSTEM_SIGNUP_CREDITS : system->signup_credits);
     (void)snprintf(app_id, sizeof app_id, "LOTCAST_META_APP_ID=%s", system->app_id);
     (void)snprintf(app_secret, sizeof app_secret, "LOTCAST_META_APP_SECRET=%s", system->app_secret);
     (void)snprintf(stripe, sizeof stripe, "LOTCAST_STRIPE_API_URL=%s", system->stripe_url);

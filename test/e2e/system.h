@@ -23,6 +23,7 @@ struct system_under_test {
     struct process sandbox;
     struct process lotcast;
     bool one_process;
+    int signup_credits;    /* 0: SYSTEM_SIGNUP_CREDITS */
     const char *log_level; /* NULL: info */
     char *extra_env[8];    /* KEY=VALUE for lotcast; NULL-terminated */
 };
