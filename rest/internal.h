@@ -54,6 +54,8 @@
 struct rest_thread;
 struct rest_address_table;
 struct rest_ready;
+struct rest_scrape;
+struct rest_scraped;
 
 struct rest {
     const struct registry *registry;
@@ -62,6 +64,7 @@ struct rest {
     struct router *router;
     struct json_codec *codec;
     struct rest_ready *ready;
+    struct rest_scrape *scrape;
     struct rest_route_metrics **route_metrics; /* by route.index */
     struct rest_address_table *addresses;
     struct config_cidr *proxies;
@@ -192,6 +195,7 @@ enum rest_call_phase {
     REST_CALL_NONE,
     REST_CALL_METHOD, /* the route's method */
     REST_CALL_ACCESS, /* AccessControl/CheckAccess, before an error of our own is told */
+    REST_CALL_SCRAPE, /* none of its own: it waits for the end of a scrape */
 };
 
 /* Values of one header that may come several times. */
@@ -262,6 +266,10 @@ struct rest_request {
     struct rpc_status result;
     struct rpc_payload payload;
     h2o_multithread_message_t message;
+
+    /* REST_CALL_SCRAPE. */
+    struct rest_request *scrape_next; /* under the scrape's lock */
+    struct rest_scraped *scraped;     /* written before the message is sent */
 };
 
 /* libh2o's handler. */
@@ -324,6 +332,18 @@ void rest_ready_destroy(struct rest_ready *ready);
 void rest_ready_tick(struct rest_ready *ready, int64_t now_ms);
 /* Any thread. */
 bool rest_ready_now(struct rest_ready *ready);
+
+/* --- scrape.c: /metrics --- */
+
+enum rpc_code rest_scrape_create(const struct rest_options *options,
+                                 struct rest_scrape **ret_scrape, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+/* Once all threads have ended. Takes NULL. */
+void rest_scrape_destroy(struct rest_scrape *scrape);
+/* Answers with the metrics of all processes, when they have come. */
+void rest_scrape_begin(struct rest_request *request);
+/* They have: answers, and drops the wait's reference. */
+void rest_scrape_over(struct rest_request *request);
 
 /* --- metrics.c --- */
 

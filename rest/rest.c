@@ -136,6 +136,8 @@ static enum rpc_code build(struct rest *rest, const struct rest_options *options
     if (code == RPC_OK)
         code = rest_ready_create(options, &rest->ready, status);
     if (code == RPC_OK)
+        code = rest_scrape_create(options, &rest->scrape, status);
+    if (code == RPC_OK)
         code = make_metrics(rest, status);
     return code;
 }
@@ -289,6 +291,7 @@ void rest_destroy(struct rest *rest)
     if (rest->started)
         stop_threads(rest, rest->thread_count);
     rest_ready_destroy(rest->ready);
+    rest_scrape_destroy(rest->scrape);
     h2o_config_dispose(&rest->config);
     router_destroy(rest->router);
     json_codec_destroy(rest->codec);

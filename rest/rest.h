@@ -12,7 +12,8 @@
 
 struct rest;
 
-/* A role that /readyz waits for: Health on its channel must answer SERVING. */
+/* A role that /readyz waits for: Health on its channel must answer SERVING. /metrics gathers what
+ * it counts. */
 struct rest_health_target {
     const char *name;
     struct rpc_channel *channel;

@@ -24,8 +24,7 @@ static void handle_readyz(struct rest_request *request)
 
 static void handle_metrics(struct rest_request *request)
 {
-    metrics_print(&request->body);
-    rest_respond_body(request, "text/plain; version=0.0.4; charset=utf-8");
+    rest_scrape_begin(request);
 }
 
 static const struct rest_special specials[] = {

@@ -88,7 +88,8 @@ static void test_good(void **state)
         {"healthz", "GET /healthz HTTP/1.1\r\n" HOST "\r\n", 200, "\"ok\"", NULL},
         {"healthz with a query", "GET /healthz?x HTTP/1.1\r\n" HOST "\r\n", 200, "\"ok\"", NULL},
         {"metrics", "GET /metrics HTTP/1.1\r\n" HOST "\r\n", 200,
-         "lotcast_http_requests_total{method=\"POST\",route=\"/api/auth/login\",status=\"2xx\"}",
+         "lotcast_http_requests_total{method=\"POST\",route=\"/api/auth/"
+         "login\",status=\"2xx\",process=\"lotcast\"}",
          "text/plain; version=0.0.4"},
     };
     RUN(rows);
