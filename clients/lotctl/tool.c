@@ -1,5 +1,6 @@
 #include "clients/lotctl/tool.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,4 +143,18 @@ bool tool_take_flag(const char *name, int *argc, char **argv)
     bool there = kept < *argc;
     *argc = kept;
     return there;
+}
+
+bool tool_number(const char *name, const char *text, int64_t min, int64_t max, int64_t *ret_number)
+{
+    char *end = NULL;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || number < min || number > max) {
+        (void)fprintf(stderr, "lotctl: %s is a whole number from %lld to %lld\n", name,
+                      (long long)min, (long long)max);
+        return false;
+    }
+    *ret_number = number;
+    return true;
 }

@@ -1,7 +1,7 @@
 /*
- * What the commands of lotctl share. A command is a row of the table in lotctl.c and a function
- * tool_run_…; each connects when it has understood its arguments, so that a mistyped one needs no
- * service.
+ * What the commands of lotctl share. A command is a row of the table in lotctl.c, from which help
+ * and completion are made too, and a function tool_run_…; each connects when it has understood its
+ * arguments, so that a mistyped one needs no service.
  */
 #ifndef CLIENTS_LOTCTL_TOOL_H
 #define CLIENTS_LOTCTL_TOOL_H
@@ -26,10 +26,30 @@ struct tool {
  * which the caller says. */
 typedef int tool_run(struct tool *tool, int argc, char **argv);
 
+/* One form of a command. Several rows of one name have the same function. */
+struct tool_command {
+    const char *name;
+    const char *action;    /* the word behind it; "" for none */
+    const char *arguments; /* for people */
+    const char *summary;
+    const char *options; /* for completion: "--page --limit" */
+    tool_run *run;
+};
+extern const struct tool_command tool_commands[];
+extern const size_t tool_command_count;
+
 /* generic.c */
 tool_run tool_run_list, tool_run_describe, tool_run_call, tool_run_health;
+/* customers.c */
+tool_run tool_run_customers;
+/* admin.c */
+tool_run tool_run_admin, tool_run_audit;
+/* ledger.c */
+tool_run tool_run_ledger;
 /* suggestion.c */
 tool_run tool_run_suggestion;
+/* completion.c */
+tool_run tool_run_completion;
 
 /* Says on standard error what went wrong; returns TOOL_FAILED. */
 int tool_complain(const struct rpc_status *status);
@@ -56,5 +76,12 @@ int tool_print_json(struct tool *tool, const void *message);
 const char *tool_take_option(const char *name, int *argc, char **argv);
 /* Takes `--name` out of the arguments: whether it was there. */
 bool tool_take_flag(const char *name, int *argc, char **argv);
+/* A whole number from `min` to `max`; false, having complained, if the text is none. */
+bool tool_number(const char *name, const char *text, int64_t min, int64_t max, int64_t *ret_number);
+/*
+ * A password: asked for without echo where standard input is a terminal (twice if `twice`), else
+ * one line of it. In the tool's arena; NULL, having complained.
+ */
+char *tool_password(struct tool *tool, bool twice);
 
 #endif
