@@ -37,7 +37,9 @@ static void start_sandbox(struct system_under_test *system)
 {
     char log[128];
     char rest[PROCESS_LINE_BYTES];
-    char *argv[] = {program("SANDBOX_BIN"), (char *)"--history-days", (char *)"30", NULL};
+    char *argv[8] = {program("SANDBOX_BIN"), (char *)"--history-days", (char *)"30"};
+    for (size_t i = 0; system->sandbox_args[i] != NULL; i++)
+        argv[3 + i] = system->sandbox_args[i];
     (void)snprintf(log, sizeof log, "%s/sandbox.log", system->directory);
     process_start(&system->sandbox, argv, NULL, log);
     process_expect_line(&system->sandbox, "meta ", system->meta_url);

@@ -26,6 +26,7 @@ struct system_under_test {
     int signup_credits;    /* 0: SYSTEM_SIGNUP_CREDITS */
     const char *log_level; /* NULL: info */
     char *extra_env[8];    /* KEY=VALUE for lotcast; NULL-terminated */
+    char *sandbox_args[4]; /* more arguments for the sandbox; NULL-terminated */
 };
 
 /* Whether the mode under test runs everything in one process. */

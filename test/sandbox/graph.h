@@ -107,6 +107,7 @@ struct graph {
     const char *version;   /* v24.0 */
     const char *time_zone; /* of the ad accounts */
     int64_t history_days;
+    bool quiet_today;  /* figures end with yesterday's */
     int64_t page_size; /* most rows of a page */
     int64_t batch_items_max;
     int64_t batch_delay_ms;

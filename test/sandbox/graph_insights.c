@@ -144,6 +144,13 @@ static void add(struct figures *to, const struct figures *of, int64_t numerator,
     to->spend_minor += of->spend_minor * numerator / denominator;
 }
 
+/* Until when figures count. */
+static int64_t counted_until_ms(const struct graph *graph)
+{
+    int64_t now = graph_now_ms(graph);
+    return graph->quiet_today ? graph_day_start_ms(graph_day_of(now)) : now;
+}
+
 /* What is shown of a day today. */
 static struct figures shown_day(const struct graph_object *campaign, int32_t day, int64_t now)
 {
@@ -299,7 +306,7 @@ static bool preset_period(struct graph_call *call, const struct graph_object *ca
 static bool read_period(struct graph_call *call, const struct graph_object *campaign,
                         struct period *ret_period)
 {
-    int32_t today = graph_day_of(graph_now_ms(call->graph));
+    int32_t today = graph_day_of(counted_until_ms(call->graph));
     const char *preset = exchange_param_text(call->x, "date_preset");
     if (exchange_param(call->x, "time_range") == NULL)
         return preset_period(call, campaign, preset == NULL ? "last_30d" : preset, today,
@@ -329,7 +336,7 @@ static void daily(struct graph_call *call, const struct graph_object *campaign,
     struct graph_page page;
     if (!graph_page_start(call, call->graph->page_size, &page))
         return;
-    int64_t now = graph_now_ms(call->graph);
+    int64_t now = counted_until_ms(call->graph);
     for (int32_t day = period.first; day <= period.last && day - period.first < DAYS_MAX; day++) {
         struct figures figures = shown_day(campaign, day, now);
         if (figures.impressions == 0 || !graph_page_row(call, &page, day))
@@ -365,7 +372,7 @@ static void by_product(struct graph_call *call, const struct graph_object *campa
                        struct period period)
 {
     struct graph *graph = call->graph;
-    struct figures total = shown_period(campaign, period, graph_now_ms(graph));
+    struct figures total = shown_period(campaign, period, counted_until_ms(graph));
     int64_t catalog = catalog_of(graph, campaign);
     struct graph_page page;
     if (!graph_page_start(call, graph->page_size, &page))
@@ -391,7 +398,7 @@ static void whole(struct graph_call *call, const struct graph_object *campaign,
     struct graph_page page;
     if (!graph_page_start(call, call->graph->page_size, &page))
         return;
-    struct figures figures = shown_period(campaign, period, graph_now_ms(call->graph));
+    struct figures figures = shown_period(campaign, period, counted_until_ms(call->graph));
     if (figures.impressions > 0 && graph_page_row(call, &page, 1))
         append_row(call, campaign, &figures, period, NULL);
     graph_page_end(call, &page);

@@ -228,6 +228,9 @@ static bool set_option(struct sandbox *sandbox, struct options *options, int opt
         return set_clock(value);
     case 'd':
         return parse_number(value, 1000, &graph->history_days);
+    case 'q':
+        graph->quiet_today = true;
+        return true;
     case 'b':
         return parse_number(value, 600000, &graph->batch_delay_ms);
     case 'p':
@@ -260,6 +263,7 @@ static bool parse_options(int argc, char **argv, struct sandbox *sandbox, struct
         {"stripe-webhook-secret", required_argument, NULL, 'W'},
         {"clock", required_argument, NULL, 'c'},
         {"history-days", required_argument, NULL, 'd'},
+        {"quiet-today", no_argument, NULL, 'q'},
         {"batch-ms", required_argument, NULL, 'b'},
         {"page-size", required_argument, NULL, 'p'},
         {"app-id", required_argument, NULL, 'i'},
@@ -284,6 +288,7 @@ static void print_usage(void)
         "               [--clock 2026-02-06T20:00:00Z]   the time at which the clock starts\n"
         "               [--history-days N]   days that a campaign has run when it is activated "
         "(0)\n"
+        "               [--quiet-today]      today has no figures yet\n"
         "               [--batch-ms N]       time that a batch of items takes (400)\n"
         "               [--page-size N]      rows of a page of Meta's lists at most (10)\n"
         "               [--time-zone NAME]   of the ad accounts (UTC)\n"
