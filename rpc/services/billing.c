@@ -225,8 +225,7 @@ static void settle_session(struct services *services, struct rpc_context *contex
         stripe_session_get(services->options.stripe, &limited, session_id, &session, &status);
     if (code == RPC_OK && strcmp(session.id, session_id) != 0)
         code = RPC_DATA_LOSS;
-    else if (code == RPC_OK && strcmp(session.status, "complete") == 0 &&
-             strcmp(session.payment_status, "unpaid") != 0)
+    else if (code == RPC_OK && strcmp(session.payment_status, "paid") == 0)
         code = payment_fulfil(services, context, &session, PAYMENT_PAID, &status);
     else if (code == RPC_OK && strcmp(session.status, "expired") == 0)
         code = payment_fulfil(services, context, &session, PAYMENT_FAILED, &status);

@@ -202,7 +202,8 @@ static enum rpc_code ask_stripe(struct purchasing *p, struct stripe_session *ret
         return code;
     /* What is not an address to pay at would lead the customer astray. */
     if (strncmp(session.url, "http", 4) != 0 || strlen(session.url) > CHECKOUT_URL_BYTES_MAX ||
-        strlen(session.id) > BILLING_ID_BYTES_MAX || session.amount_total != purchase->amount_minor)
+        strlen(session.id) > BILLING_ID_BYTES_MAX ||
+        (session.amount_total >= 0 && session.amount_total != purchase->amount_minor))
         return rpc_status_fail_upstream(status, "stripe");
     *ret_session = session;
     return RPC_OK;

@@ -167,7 +167,7 @@ static void a_lost_answer_is_asked_for_again(void **state)
     struct till *till = *state;
     const char *url;
     struct rpc_status status;
-    till->fail_times = 2; /* the session is made, and nobody hears of it */
+    till_fail(till, 2, 0); /* the session is made, and nobody hears of it */
     assert_int_equal(till_purchase(till, &till->fixture.arena, "pkg_500", NULL, &url, &status),
                      RPC_OK);
     assert_int_equal(till->requests, 3);
@@ -180,13 +180,12 @@ static void an_unknown_outcome_is_found_by_the_same_key(void **state)
     const char *url;
     struct rpc_status status;
     struct arena *arena = &till->fixture.arena;
-    till->fail_times = 1000;
+    till_fail(till, 1000, 0);
     assert_int_equal(till_purchase(till, arena, "pkg_500", "k", &url, &status), RPC_UNAVAILABLE);
     expect_reason(&status, LOTCAST__V1__REASON__REASON_UPSTREAM_ERROR);
     assert_string_equal(status.upstream, "stripe");
-    assert_int_equal(till->session_count, 1);
     assert_int_equal(till_billing(till, NULL)->n_purchases, 0);
-    till->fail_times = 0;
+    till_fail(till, 0, 0);
     assert_int_equal(till_purchase(till, arena, "pkg_500", "k", &url, &status), RPC_OK);
     assert_int_equal(till->session_count, 1);
     assert_int_equal(fixture_count(&till->fixture, PURCHASE_RECORD), 1);
@@ -198,8 +197,7 @@ static void a_refusal_may_be_tried_again(void **state)
     const char *url;
     struct rpc_status status;
     struct arena *arena = &till->fixture.arena;
-    till->fail_times = 1;
-    till->fail_status = 402;
+    till_fail(till, 1, 402);
     assert_int_equal(till_purchase(till, arena, "pkg_500", "k", &url, &status), RPC_UNAVAILABLE);
     expect_reason(&status, LOTCAST__V1__REASON__REASON_UPSTREAM_ERROR);
     assert_int_equal(till->requests, 1);
@@ -347,6 +345,29 @@ static void another_customers_session_is_none(void **state)
     assert_string_equal(purchase_state_name(till_record(till, 1)->state), "pending");
 }
 
+/* Read only: an admin who views the page settles nothing. */
+static void an_admin_who_views_settles_nothing(void **state)
+{
+    struct till *till = *state;
+    const char *url;
+    const void *answer;
+    struct rpc_status status;
+    struct arena *arena = &till->fixture.arena;
+    assert_int_equal(till_purchase(till, arena, "pkg_500", NULL, &url, &status), RPC_OK);
+    Lotcast__V1__GetBillingRequest request = LOTCAST__V1__GET_BILLING_REQUEST__INIT;
+    request.session_id = (char *)"cs_test_1";
+    struct rpc_metadata metadata = fixture_browser(fixture_admin(&till->fixture), NULL);
+    const char *id = arena_printf(arena, "%lld", (long long)till->customer_id);
+    assert_true(rpc_metadata_add(&metadata, RPC_METADATA_CUSTOMER_ID, id));
+    assert_true(rpc_metadata_add(&metadata, RPC_METADATA_HTTP_METHOD, "GET"));
+    assert_int_equal(fixture_call(&till->fixture, arena, "lotcast.v1.Billing/GetBilling", &request,
+                                  &metadata, &answer, &status),
+                     RPC_OK);
+    const Lotcast__V1__GetBillingResponse *billing = answer;
+    assert_string_equal(billing->purchases[0]->status, "pending");
+    assert_int_equal(till->gets, 0);
+}
+
 static void an_expired_session_has_failed(void **state)
 {
     struct till *till = *state;
@@ -465,6 +486,7 @@ int main(void)
         TEST(estimates_nothing_without_burn),
         TEST(settles_a_session_that_is_named),
         TEST(another_customers_session_is_none),
+        TEST(an_admin_who_views_settles_nothing),
         TEST(an_expired_session_has_failed),
         TEST(pages_the_ledger),
         TEST(refuses_bad_pages),

@@ -191,6 +191,29 @@ static void keeps_events_of_a_payment_to_come(void **state)
     expect_state(till, 1, "completed", WELCOME_CENTI + BOUGHT_CENTI - 40000);
 }
 
+static void forgets_what_nobody_claims(void **state)
+{
+    struct till *till = *state;
+    Lotcast__V1__StripeEventRecord record = LOTCAST__V1__STRIPE_EVENT_RECORD__INIT;
+    record.payment_intent = (char *)"pi_old";
+    record.event_id = (char *)"evt_old";
+    record.expires_at_ms = clock_now_ms() - 1;
+    fixture_put(&till->fixture, &record);
+    till_deliver_ok(till, till_refund_event(till, 99, 50000, 50000));
+    assert_int_equal(fixture_count(&till->fixture, EVENT_RECORD), 1);
+    /* An event that names no payment, or one that cannot be a key, is nobody's. */
+    const char *event = till_refund_event(till, 98, 50000, 50000);
+    const char *at = strstr(event, "pi_98");
+    till_deliver_ok(till, arena_printf(&till->fixture.arena, "%.*s%s", (int)(at - event), event,
+                                       at + strlen("pi_98")));
+    char long_id[301];
+    memset(long_id, 'x', sizeof long_id - 1);
+    long_id[sizeof long_id - 1] = '\0';
+    till_deliver_ok(till, arena_printf(&till->fixture.arena, "%.*s%s%s", (int)(at - event), event,
+                                       long_id, at + strlen("pi_98")));
+    assert_int_equal(fixture_count(&till->fixture, EVENT_RECORD), 1);
+}
+
 static void a_refund_before_its_payment_nets_to_nothing(void **state)
 {
     struct till *till = *state;
@@ -451,6 +474,7 @@ int main(void)
         TEST(takes_refunds_back),
         TEST(goes_below_zero_if_need_be),
         TEST(keeps_events_of_a_payment_to_come),
+        TEST(forgets_what_nobody_claims),
         TEST(a_refund_before_its_payment_nets_to_nothing),
         TEST(settles_disputes),
         TEST(every_order_ends_the_same),

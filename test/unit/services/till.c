@@ -111,7 +111,8 @@ int till_setup(void **state)
     (void)snprintf(till->status, sizeof till->status, "complete");
     (void)snprintf(till->payment_status, sizeof till->payment_status, "paid");
     till->server = http_server_start(handle, till);
-    (void)snprintf(till->url, sizeof till->url, "http://127.0.0.1:%u", http_server_port(till->server));
+    (void)snprintf(till->url, sizeof till->url, "http://127.0.0.1:%u",
+                   http_server_port(till->server));
     fixture_start(&till->fixture, &(struct fixture_options){.stripe_url = till->url,
                                                             .signup_credits = TILL_SIGNUP_CREDITS});
     till->session = fixture_sign_up(&till->fixture, 1, &till->customer_id);
@@ -127,6 +128,14 @@ int till_teardown(void **state)
     (void)pthread_mutex_destroy(&till->lock);
     free(till);
     return 0;
+}
+
+void till_fail(struct till *till, int times, int status)
+{
+    (void)pthread_mutex_lock(&till->lock);
+    till->fail_times = times;
+    till->fail_status = status;
+    (void)pthread_mutex_unlock(&till->lock);
 }
 
 /* --- calls --- */

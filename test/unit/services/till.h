@@ -46,6 +46,9 @@ struct till {
 int till_setup(void **state);
 int till_teardown(void **state);
 
+/* So many POSTs from now on are answered with `status`, or (0) not at all. */
+void till_fail(struct till *till, int times, int status);
+
 /* POST purchase with an Idempotency-Key (NULL: none). The URL, in `arena`, on RPC_OK. */
 enum rpc_code till_purchase(struct till *till, struct arena *arena, const char *package_id,
                             const char *key, const char **ret_url, struct rpc_status *status);
