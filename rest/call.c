@@ -69,7 +69,7 @@ static const char *customer_id(struct rest_request *request, struct span value)
     if (value.len == 0 || value.len > CUSTOMER_ID_BYTES_MAX)
         return CUSTOMER_ID_MALFORMED;
     for (size_t i = 0; i < value.len; i++) {
-        if (value.data[i] <= 0x20 || value.data[i] >= 0x7f)
+        if (value.data[i] < 0x20 || value.data[i] >= 0x7f)
             return CUSTOMER_ID_MALFORMED;
     }
     const char *text = arena_strndup(&request->arena, value.data, value.len);
