@@ -52,8 +52,13 @@ static enum rpc_code site_read(struct inventory_update *update, struct rpc_statu
         return code;
     if (atomic_load(&step->run->cancelled))
         return rpc_status_set(status, RPC_CANCELLED, "the scan was stopped");
-    if (update->site.item_count == 0 && !update->may_be_empty)
+    if (update->site.item_count > 0)
+        return RPC_OK;
+    if (!update->may_be_empty)
         return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_NO_ITEMS_FOUND, NULL);
+    /* A site of which no page could be read says nothing of its items. */
+    if (update->site.pages_fetched == 0)
+        return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_WEBSITE_UNREACHABLE, NULL);
     return RPC_OK;
 }
 
