@@ -286,20 +286,21 @@ enum rpc_code store__query_prepare(const struct store_tables *tables,
                                    const Lotcast__V1__QueryRequest *request, struct arena *arena,
                                    struct store_query *ret_query, struct rpc_status *status)
 {
-    struct store_query *query = ret_query;
-    *query = (struct store_query){
+    struct store_query query = {
         .offset = request->offset, .want_total = request->want_total, .is_covered = true};
     if (request->range == NULL)
         return store__invalid(status, "range", "a query needs a range");
     if (request->n_filters > STORE_FILTERS_MAX)
         return store__invalid(status, "filters", "a query has at most %d filters",
                               STORE_FILTERS_MAX);
-    enum rpc_code code = store__range_prepare(tables, request->range, arena, &query->range, status);
+    enum rpc_code code = store__range_prepare(tables, request->range, arena, &query.range, status);
     for (size_t i = 0; i < request->n_filters && code == RPC_OK; i++)
-        code = add_filter(query, request->filters[i], status);
+        code = add_filter(&query, request->filters[i], status);
     if (code == RPC_OK)
-        code = add_words(query, request->search, arena, status);
+        code = add_words(&query, request->search, arena, status);
     if (code == RPC_OK && request->order != NULL)
-        code = set_order(query, request->order, status);
+        code = set_order(&query, request->order, status);
+    if (code == RPC_OK)
+        *ret_query = query;
     return code;
 }

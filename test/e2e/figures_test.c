@@ -3,6 +3,7 @@
  * begins on 7 January, the CSV's name; and the inventory's pages. Against real processes, whose
  * clocks are set.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -22,6 +24,11 @@
 #define IMPRESSIONS 123490
 #define CLICKS 2340
 #define REACH 45600
+/* Calls at once while Meta does not answer: more than a server has workers. */
+#define TABS 24
+/* For so long the others are timed, and so much they may take on a busy machine. */
+#define STALLED_MS 2000
+#define QUICK_MS 2000
 
 static struct system_under_test system_;
 static struct rest_client browser;
@@ -216,6 +223,55 @@ static void a_range_needs_meta(void **state)
     system_control(&system_, "/_control/clear", "{}");
 }
 
+static int64_t mono_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Asks for a range, as another tab of the browser would; the answer's status. */
+static void *ask_range(void *arg)
+{
+    struct rest_client tab = browser;
+    struct rest_answer answer;
+    rest_client_request(&tab, "GET", "/api/customer/performance?from=2026-01-10&to=2026-01-12",
+                        NULL, NULL, &answer);
+    *(int *)arg = answer.status;
+    rest_answer_free(&answer);
+    return NULL;
+}
+
+/* Many wait for a Meta that does not answer: the pages that need nobody stay quick. */
+static void a_slow_meta_stalls_nobody_else(void **state)
+{
+    pthread_t tabs[TABS];
+    int statuses[TABS];
+    (void)state;
+    system_control(&system_, "/_control/fail",
+                   "{\"path\":\"/insights\",\"service\":\"meta\",\"times\":-1,\"delay_ms\":60000}");
+    for (size_t i = 0; i < TABS; i++)
+        assert_int_equal(pthread_create(&tabs[i], NULL, ask_range, &statuses[i]), 0);
+    int64_t until_ms = mono_ms() + STALLED_MS;
+    int64_t slowest_ms = 0;
+    while (mono_ms() < until_ms) {
+        struct rest_answer answer;
+        int64_t begin_ms = mono_ms();
+        get("/api/customer/performance?period=7d", 200, &answer);
+        rest_answer_free(&answer);
+        get("/api/customer/dashboard", 200, &answer);
+        rest_answer_free(&answer);
+        int64_t took_ms = mono_ms() - begin_ms;
+        slowest_ms = took_ms > slowest_ms ? took_ms : slowest_ms;
+    }
+    for (size_t i = 0; i < TABS; i++) {
+        (void)pthread_join(tabs[i], NULL);
+        assert_int_equal(statuses[i], 502);
+    }
+    assert_true(slowest_ms < QUICK_MS);
+    system_control(&system_, "/_control/clear", "{}");
+}
+
 static void days_are_exported_as_csv(void **state)
 {
     static const char header[] = "date,impressions,clicks,ctr,reach\r\n2026-01-07,";
@@ -349,6 +405,7 @@ int main(void)
         cmocka_unit_test(other_periods_have_their_days),
         cmocka_unit_test(bad_periods_are_refused),
         cmocka_unit_test(a_range_needs_meta),
+        cmocka_unit_test(a_slow_meta_stalls_nobody_else),
         cmocka_unit_test(days_are_exported_as_csv),
         cmocka_unit_test(inventory_pages),
         cmocka_unit_test(items_have_the_contract_s_members),

@@ -1,6 +1,7 @@
 /* What an index keeps in its entries: folded texts, searches, orders, and that it stays in step. */
 #include "store/entry.h"
 #include "store/fold.h"
+#include "store/schema.h"
 #include "test/unit/store/fixture.h"
 
 #define ITEM (&lotcast__v1__item_record__descriptor)
@@ -356,6 +357,78 @@ static void refuses_what_an_index_is_not_made_for(void **state)
     }
 }
 
+/* --- over changes of the declarations --- */
+
+static struct store_table *item_table(const struct store_tables *tables)
+{
+    for (size_t i = 0; i < tables->count; i++) {
+        if (strcmp(tables->tables[i].name, "item") == 0)
+            return &tables->tables[i];
+    }
+    fail_msg("there is no table of items");
+    return NULL;
+}
+
+/* Opens the data with declarations that `bend` has changed; as it was opened before, afterwards. */
+static enum rpc_code open_bent(struct fixture *fixture, void (*bend)(struct store_table *table),
+                               struct rpc_status *status)
+{
+    struct store_tables tables;
+    struct store_engine *engine = NULL;
+    fixture_stop(fixture);
+    expect_ok(store__tables_create(fixture->registry, &tables, status), status);
+    bend(item_table(&tables));
+    expect_ok(store__engine_lmdb_open(fixture->directory, 0, &engine, status), status);
+    enum rpc_code code = store__schema_apply(engine, &tables, status);
+    engine->ops->close(engine);
+    store__tables_destroy(&tables);
+    fixture_start(fixture);
+    return code;
+}
+
+static void without_the_listing(struct store_table *table)
+{
+    assert_string_equal(table->indexes[table->index_count - 1].name, "listing");
+    table->index_count--;
+}
+
+static void with_one_cover_less(struct store_table *table)
+{
+    table->indexes[table->index_count - 1].cover_count--;
+}
+
+static void with_one_text_less(struct store_table *table)
+{
+    table->indexes[table->index_count - 1].search_count--;
+}
+
+/* Data of a program that had no such index yet. */
+static void builds_what_is_kept_of_old_records(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rpc_status status;
+    put_items(fixture);
+    expect_ok(open_bent(fixture, without_the_listing, &status), &status);
+    expect_ids(fixture, "honda", listing("honda"), "1 3");
+    struct store_query_op query = listing(NULL);
+    query.order_field = "price_minor";
+    query.order_has_last = true;
+    query.order_last = -1;
+    expect_ids(fixture, "price", query, "100 10 2 1 11 3 101");
+}
+
+static void refuses_to_keep_something_else(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rpc_status status;
+    put_items(fixture);
+    assert_int_equal(open_bent(fixture, with_one_cover_less, &status), RPC_FAILED_PRECONDITION);
+    assert_non_null(strstr(status.message, "covers"));
+    assert_int_equal(open_bent(fixture, with_one_text_less, &status), RPC_FAILED_PRECONDITION);
+    assert_non_null(strstr(status.message, "search"));
+    expect_ids(fixture, "honda", listing("honda"), "1 3");
+}
+
 /* --- any items, beside the plain way --- */
 
 #define MANY 700
@@ -412,6 +485,7 @@ int main(void)
         TEST(searches_all_words_anywhere),          TEST(orders_with_the_absent_last),
         TEST(filters_what_is_kept_and_what_is_not), TEST(follows_changes),
         TEST(failed_commits_leave_entries_alone),   TEST(refuses_what_an_index_is_not_made_for),
+        TEST(builds_what_is_kept_of_old_records),   TEST(refuses_to_keep_something_else),
         TEST(pages_are_those_of_a_plain_sort),
     };
     return cmocka_run_group_tests_name("search", tests, NULL, NULL);
