@@ -352,7 +352,8 @@ static enum rpc_code resume_ads(struct rpc_server_call *call, const void *reques
     Lotcast__V1__ResumeAdsResponse *response = response_message;
     struct state_change change = state_change_of(call);
     (void)request;
-    change.clear = CAMPAIGN_PAUSE_USER;
+    /* Who has disconnected and connected again starts the ads with it, too. */
+    change.clear = CAMPAIGN_PAUSE_USER | CAMPAIGN_PAUSE_DISCONNECT;
     enum rpc_code code = state_change(&change, status);
     if (code != RPC_OK)
         return code;

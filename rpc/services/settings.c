@@ -14,6 +14,7 @@
 #include "rpc/base/clock.h"
 #include "rpc/services/connections.h"
 #include "rpc/services/jobs/jobs.h"
+#include "rpc/services/jobs/sync.h"
 #include "rpc/services/model/text.h"
 #include "rpc/services/website.h"
 #include "rpc/services/zones.h"
@@ -181,6 +182,10 @@ static enum rpc_code update_once(struct services *services, struct rpc_context *
         return code;
     store_commit_init(&commit, services->options.store, context);
     put_account(change, ops, email_key, &commit);
+    if (change->time_zone != NULL)
+        code = auto_sync_look_add(services, context, &commit, customer_id, status);
+    if (code != RPC_OK)
+        return services__store_failed(code, status);
     if (change->url != NULL)
         code = website_connect_add(services, context, &commit, customer_id, change->url,
                                    &scan_job_id, status);

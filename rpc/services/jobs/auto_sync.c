@@ -128,6 +128,25 @@ enum rpc_code auto_sync_job_add(struct services *services, struct rpc_context *c
     return jobs_add(services->jobs, context, commit, &job, &job_id, status);
 }
 
+enum rpc_code auto_sync_look_add(struct services *services, struct rpc_context *context,
+                                 struct store_commit *commit, int64_t customer_id,
+                                 struct rpc_status *status)
+{
+    struct store_read_op op;
+    if (!services__active_job(context, jobs__auto_sync.name, customer_id, &op))
+        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
+    enum rpc_code code = store_read(services->options.store, context, &op, 1, status);
+    if (code != RPC_OK)
+        return code;
+    Lotcast__V1__JobRecord *job = services__row(&op);
+    int64_t now_ms = clock_now_ms();
+    if (job == NULL || job->lease_owner[0] != '\0' || job->due_key <= now_ms)
+        return RPC_OK;
+    job->due_key = now_ms;
+    (void)store_commit_put_version(commit, job, services__version(&op));
+    return RPC_OK;
+}
+
 static const struct job_step_rule auto_steps[] = {
     {"look", auto_look, 0, AUTO_ATTEMPTS_MAX, AUTO_STEP_MS},
 };

@@ -111,7 +111,9 @@ static enum rpc_code pause_ask(struct job_step *step, const struct store_read_op
         campaign_change_add(step->services, &context, step->commit, &change, status);
     if (code != RPC_OK)
         return code;
+    const Lotcast__V1__JobRecord *active = services__row(&ops[STATE_ACTIVE]);
     disconnect->state_job_id = change.ret_job_id;
+    disconnect->state_attempts = active == NULL ? 0 : active->attempt;
     return look_again(step, PAUSE_FIRST_LOOK_MS);
 }
 
@@ -134,8 +136,11 @@ static bool pause_failed(const struct job_step *step, const struct store_read_op
         return true;
     if (clock_now_ms() - step->job->created_at_ms > PAUSE_WAIT_MS)
         return true;
+    int32_t before = step->job->disconnect->state_attempts;
+    if (asked->attempt < before)
+        before = 0; /* it was made to count anew */
     return asked->state == LOTCAST__V1__JOB_STATE__JOB_STATE_ACTIVE && asked->error != NULL &&
-           asked->attempt >= PAUSE_FAILURES;
+           asked->attempt - before >= PAUSE_FAILURES;
 }
 
 static enum rpc_code pause_look(struct job_step *step, const struct store_read_op *ops,

@@ -26,4 +26,10 @@ enum rpc_code auto_sync_job_add(struct services *services, struct rpc_context *c
                                 struct store_commit *commit, int64_t customer_id,
                                 struct rpc_status *status) __attribute__((warn_unused_result));
 
+/* Adds to a commit that this job looks at the clock at once: the customer's time zone changes with
+ * it. Nothing for a customer without one. Reads the store. */
+enum rpc_code auto_sync_look_add(struct services *services, struct rpc_context *context,
+                                 struct store_commit *commit, int64_t customer_id,
+                                 struct rpc_status *status) __attribute__((warn_unused_result));
+
 #endif
