@@ -1,15 +1,13 @@
 #include "rpc/base/log.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "rpc/base/clock.h"
+#include "rpc/base/log_internal.h"
 #include "rpc/base/utf8.h"
 
-/* A line with its newline, in bytes: at most PIPE_BUF, so that a write to a pipe is atomic. */
-#define LINE_BYTES_MAX 4096
+#define LINE_BYTES_MAX LOG__LINE_BYTES_MAX
 /* Room kept for the closing brace and the newline. */
 #define LINE_BYTES_TAIL 4
 
@@ -74,6 +72,16 @@ static bool put_escaped_char(struct line *line, const char *at, size_t len)
     return put(line, at, 1);
 }
 
+/* Bytes at the front that stand for themselves in a JSON string: no controls, quotes, backslashes,
+ * nothing beyond ASCII. */
+static size_t plain_len(const char *text, size_t len)
+{
+    size_t at = 0;
+    while (at < len && text[at] >= 0x20 && text[at] < 0x7f && text[at] != '"' && text[at] != '\\')
+        at++;
+    return at;
+}
+
 /* A JSON string; what does not fit is left out, with the closing quote kept. */
 static void put_string(struct line *line, const char *text)
 {
@@ -81,23 +89,42 @@ static void put_string(struct line *line, const char *text)
     if (!put(line, "\"", 1))
         return;
     while (left > 0) {
-        size_t len = utf8_sequence_length(text, left);
-        bool fits = LINE_BYTES_MAX - LINE_BYTES_TAIL - line->len > 8;
-        if (!fits)
+        size_t room = LINE_BYTES_MAX - LINE_BYTES_TAIL - line->len;
+        if (room <= 8)
             break;
-        if (len == 0)
-            (void)put(line, "\xef\xbf\xbd", 3); /* U+FFFD in place of a bad byte */
-        else
-            (void)put_escaped_char(line, text, len);
-        text += len == 0 ? 1 : len;
-        left -= len == 0 ? 1 : len;
+        size_t len = plain_len(text, left < room - 8 ? left : room - 8);
+        if (len > 0) {
+            (void)put(line, text, len);
+        } else {
+            size_t sequence = utf8_sequence_length(text, left);
+            if (sequence == 0)
+                (void)put(line, "\xef\xbf\xbd", 3); /* U+FFFD in place of a bad byte */
+            else
+                (void)put_escaped_char(line, text, sequence);
+            len = sequence == 0 ? 1 : sequence;
+        }
+        text += len;
+        left -= len;
     }
     (void)put(line, "\"", 1);
 }
 
+static void put_number(struct line *line, int64_t number)
+{
+    char digits[24];
+    size_t at = sizeof digits;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    do {
+        digits[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (number < 0)
+        digits[--at] = '-';
+    (void)put(line, digits + at, sizeof digits - at);
+}
+
 static void put_field(struct line *line, const struct log_field *field)
 {
-    char number[32];
     /* A key that would leave no room for its value is left out, so that the line stays JSON. */
     if (LINE_BYTES_MAX - LINE_BYTES_TAIL - line->len < strlen(field->key) + 48)
         return;
@@ -109,7 +136,7 @@ static void put_field(struct line *line, const struct log_field *field)
         put_string(line, field->text == NULL ? "" : field->text);
         break;
     case LOG_FIELD_NUMBER:
-        (void)put(line, number, (size_t)snprintf(number, sizeof number, "%" PRId64, field->number));
+        put_number(line, field->number);
         break;
     case LOG_FIELD_BOOL:
         if (field->number)
@@ -120,26 +147,45 @@ static void put_field(struct line *line, const struct log_field *field)
     }
 }
 
+/* What a line begins with. Times of one second share their text, a thread. */
+static void put_time(struct line *line)
+{
+    static _Thread_local int64_t second = -1;
+    static _Thread_local char text[CLOCK_RFC3339_BYTES];
+    int64_t now_ms = clock_now_ms();
+    int ms = (int)(now_ms % 1000);
+    if (now_ms / 1000 != second) {
+        clock_format_rfc3339(now_ms, text);
+        second = now_ms / 1000;
+    }
+    const char fraction[] = {'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10),
+                             (char)('0' + ms % 10), 'Z'};
+    (void)put(line, "{\"time\":\"", 9);
+    (void)put(line, text, sizeof "2026-02-06T20:00:00" - 1);
+    (void)put(line, fraction, sizeof fraction);
+    (void)put(line, "\"", 1);
+}
+
+static void put_member(struct line *line, const char *key, const char *text)
+{
+    (void)put(line, key, strlen(key));
+    put_string(line, text);
+}
+
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
                size_t count)
 {
+    struct line line;
     if (!log_enabled(level))
         return;
-    struct line line = {.len = 0};
-    char time[CLOCK_RFC3339_BYTES];
-    int64_t now_ms = clock_now_ms();
-    clock_format_rfc3339(now_ms, time);
-    int len =
-        snprintf(line.text, sizeof line.text,
-                 "{\"time\":\"%.19s.%03dZ\",\"level\":\"%s\",\"process\":\"%s\",\"event\":", time,
-                 (int)(now_ms % 1000), level_names[level], process_name);
-    line.len = (size_t)len;
-    put_string(&line, event);
+    line.len = 0;
+    put_time(&line);
+    put_member(&line, ",\"level\":", level_names[level]);
+    put_member(&line, ",\"process\":", process_name);
+    put_member(&line, ",\"event\":", event);
     for (size_t i = 0; i < count; i++)
         put_field(&line, &fields[i]);
     line.text[line.len++] = '}';
     line.text[line.len++] = '\n';
-    /* Nowhere to report a log that cannot be written. */
-    ssize_t written = write(STDERR_FILENO, line.text, line.len);
-    (void)written;
+    log__sink_write(line.text, line.len, level >= LOG_LEVEL_WARN);
 }

@@ -1,6 +1,6 @@
 /*
- * JSON log lines on standard error, one event a line, written with one write(2) so that lines of
- * several processes do not mix. Never give it a secret, a token, a cookie, a password or an
+ * JSON log lines on standard error, one event a line, written whole so that lines of several
+ * processes do not mix. Never give it a secret, a token, a cookie, a password or an
  * e-mail's body; a URL only without its query.
  */
 #ifndef RPC_BASE_LOG_H
@@ -37,6 +37,15 @@ static inline struct log_field log_bool(const char *key, bool value)
 
 /* Sets the level and the process's name in each line ("rest"). Call before threads start. */
 void log_init(enum log_level level, const char *process);
+/*
+ * From now on lines are collected for some ms before they are written, but for warnings and errors,
+ * which are written at once with all before them; so it is at the process's exit() and abort(). A
+ * process that is killed loses its last ms. Once, behind log_init; not in a process that forks.
+ * False: it could not be, and each line is written by itself.
+ */
+bool log_buffer_start(void);
+/* Writes what was collected. Any thread. */
+void log_flush(void);
 /* The name that log_init was given. */
 const char *log_process(void);
 /* debug, info, warn, error; false for anything else. */

@@ -120,6 +120,9 @@ static int run(struct app *app, const struct command *command, bool one_process)
     (void)log_level_parse(config_text(&app->config, CONFIG_LOG_LEVEL), &level);
     log_init(level, command->name);
     block_signals(app);
+    /* The supervisor forks, and has little to say. */
+    if (one_process || command->run != app_run_serve)
+        (void)log_buffer_start();
     raise_descriptor_limit();
     (void)umask(077);
     if (sodium_init() < 0 || !set_clock(app) || !app_directory_prepare(app))
