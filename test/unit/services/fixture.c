@@ -83,18 +83,22 @@ static void start_services(struct fixture *fixture, const struct fixture_options
     expect_ok(services_create(&services, &fixture->services, &status), &status);
 }
 
-static void start_server(struct fixture *fixture, bool over_nng)
+static void start_server(struct fixture *fixture, bool over_nng, bool traced)
 {
     struct rpc_status status;
-    fixture->auth = services_interceptor_auth(fixture->services);
+    size_t interceptor_count = 0;
+    if (traced)
+        fixture->interceptors[interceptor_count++] =
+            rpc_interceptor_trace_server(fixture->registry);
+    fixture->interceptors[interceptor_count++] = services_interceptor_auth(fixture->services);
     size_t count;
     const struct rpc_service *rpc = services_rpc(fixture->services, &count);
     struct rpc_server_options server = {.name = "logic",
                                         .registry = fixture->registry,
                                         .services = rpc,
                                         .service_count = count,
-                                        .interceptors = &fixture->auth,
-                                        .interceptor_count = 1,
+                                        .interceptors = fixture->interceptors,
+                                        .interceptor_count = interceptor_count,
                                         /* More than any machine would: what hashes races too. */
                                         .heavy_workers = HEAVY_WORKERS};
     expect_ok(rpc_server_create(&server, &fixture->server, &status), &status);
@@ -117,7 +121,7 @@ void fixture_start(struct fixture *fixture, const struct fixture_options *option
     temp_directory(fixture->directory);
     start_store(fixture);
     start_services(fixture, options);
-    start_server(fixture, options->over_nng);
+    start_server(fixture, options->over_nng, options->traced);
 }
 
 void fixture_stop(struct fixture *fixture)

@@ -15,6 +15,7 @@ struct fixture_options {
     const char *stripe_url; /* of a stand-in of Stripe; NULL: Stripe is not configured */
     int64_t signup_credits;
     bool loopback_throttled;
+    bool traced;   /* calls have request ids, which come from metadata, as in a real server */
     bool over_nng; /* calls go over REQ/REP as an operator's do, instead of direct: as rest's */
 };
 
@@ -30,7 +31,7 @@ struct fixture {
     struct meta_client *meta;
     struct stripe_client *stripe;
     struct services *services;
-    struct rpc_server_interceptor auth;
+    struct rpc_server_interceptor interceptors[2];
     struct rpc_server *server;
     struct rpc_channel *channel;
     /* For the test's own thread: reads of the store and the results of fixture_call. */
