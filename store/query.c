@@ -413,11 +413,14 @@ static enum rpc_code rank_row(const struct store_query *query, struct store_rank
 {
     const struct store_order *order = &query->order;
     struct store_ranked row = {.key = candidate->entry.key, .place = (uint64_t)page->passed};
-    if (order->is_text)
-        row.text = store__entry_text(query->range.index, candidate->entry.value, order->search);
-    else
-        row.number = candidate->values[order->field].number;
-    row.is_last = order->has_last && row.number == order->last;
+    if (order->is_text) {
+        store__ranked_set_text(
+            &row, store__entry_text(query->range.index, candidate->entry.value, order->search));
+    } else {
+        int64_t number = candidate->values[order->field].number;
+        store__ranked_set_number(&row, number);
+        row.is_last = order->has_last && number == order->last;
+    }
     return store__rank_add(ranking, &row) ? RPC_OK : out_of_memory(status);
 }
 

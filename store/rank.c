@@ -3,14 +3,37 @@
 /* Rows that there is room for at first. */
 #define ROWS_FIRST 64
 
+/* Turns the order of signed numbers into that of unsigned ones. */
+#define SIGN_BIT (UINT64_C(1) << 63)
+
+void store__ranked_set_number(struct store_ranked *row, int64_t number)
+{
+    row->head[0] = (uint64_t)number ^ SIGN_BIT;
+    row->head[1] = 0;
+    row->text = (struct span){0};
+}
+
+void store__ranked_set_text(struct store_ranked *row, struct span text)
+{
+    /* A byte that is not there is below all others, or alike with a 0: then the texts decide. */
+    for (size_t i = 0; i < 2; i++) {
+        row->head[i] = 0;
+        for (size_t byte = 8 * i; byte < 8 * i + 8; byte++)
+            row->head[i] = row->head[i] << 8 | (byte < text.len ? text.data[byte] : 0);
+    }
+    row->text = text;
+}
+
 /* Whether `a` comes behind `b`. No two are alike: their places differ. */
 static bool is_behind(const struct store_order *order, const struct store_ranked *a,
                       const struct store_ranked *b)
 {
     if (a->is_last != b->is_last)
         return a->is_last;
-    int compared = (a->number > b->number) - (a->number < b->number);
-    if (order->is_text)
+    int compared = (a->head[0] > b->head[0]) - (a->head[0] < b->head[0]);
+    if (compared == 0)
+        compared = (a->head[1] > b->head[1]) - (a->head[1] < b->head[1]);
+    if (compared == 0 && order->is_text)
         compared = store__span_compare(a->text, b->text);
     if (compared == 0 || a->is_last)
         return a->place > b->place;

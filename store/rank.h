@@ -14,7 +14,9 @@
 /* One row: what it is ordered by, and its entry's key in the range's index. */
 struct store_ranked {
     bool is_last; /* behind all others, whatever the direction */
-    int64_t number;
+    /* The number, or the text's first bytes, as unsigned numbers of the same order: what most
+     * comparisons are decided by, without a look at the text. */
+    uint64_t head[2];
     struct span text;
     struct span key;
     uint64_t place; /* in which it came */
@@ -27,6 +29,10 @@ struct store_ranking {
     struct store_ranked *rows;
     size_t count, capacity;
 };
+
+/* What a number, and a text, are ordered by. */
+void store__ranked_set_number(struct store_ranked *row, int64_t number);
+void store__ranked_set_text(struct store_ranked *row, struct span text);
 
 /* False when the arena is full. */
 bool store__rank_add(struct store_ranking *ranking, const struct store_ranked *row)

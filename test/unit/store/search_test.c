@@ -476,6 +476,51 @@ static void pages_are_those_of_a_plain_sort(void **state)
     free(all);
 }
 
+struct titled {
+    int64_t id;
+    char title[40];
+};
+
+static int by_title_then_id(const void *a, const void *b)
+{
+    const struct titled *x = a;
+    const struct titled *y = b;
+    int compared = strcmp(x->title, y->title);
+    return compared != 0 ? compared : (x->id > y->id) - (x->id < y->id);
+}
+
+/* Titles that are alike for long, or begin each other. */
+static void pages_by_title_are_those_of_a_plain_sort(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct titled all[MANY];
+    unsigned seed = 11;
+    for (int64_t i = 0; i < MANY; i++) {
+        int len = rand_r(&seed) % 24;
+        all[i].id = i + 1;
+        memset(all[i].title, 'a', sizeof all[i].title);
+        for (int at = len > 4 ? len - 4 : 0; at < len; at++)
+            all[i].title[at] = (char)('a' + rand_r(&seed) % 2);
+        all[i].title[len] = '\0';
+        put_item(fixture, &(struct item){i + 1, all[i].title, "", "", "", "", 5, true});
+    }
+    qsort(all, MANY, sizeof all[0], by_title_then_id);
+    for (uint32_t offset = 0; offset < MANY; offset += 50) {
+        struct test_context test;
+        struct rpc_status status;
+        struct store_query_op query = listing(NULL);
+        query.order_field = "title";
+        query.offset = offset;
+        context_begin(&test);
+        expect_ok(store_query(fixture->client, &test.context, &query, &status), &status);
+        assert_int_equal(query.range.ret_row_count, 50);
+        for (size_t i = 0; i < query.range.ret_row_count; i++)
+            assert_int_equal(((const Lotcast__V1__ItemRecord *)query.range.ret_rows[i])->item_id,
+                             all[offset + i].id);
+        context_end(&test);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -486,7 +531,7 @@ int main(void)
         TEST(filters_what_is_kept_and_what_is_not), TEST(follows_changes),
         TEST(failed_commits_leave_entries_alone),   TEST(refuses_what_an_index_is_not_made_for),
         TEST(builds_what_is_kept_of_old_records),   TEST(refuses_to_keep_something_else),
-        TEST(pages_are_those_of_a_plain_sort),
+        TEST(pages_are_those_of_a_plain_sort),      TEST(pages_by_title_are_those_of_a_plain_sort),
     };
     return cmocka_run_group_tests_name("search", tests, NULL, NULL);
 }
