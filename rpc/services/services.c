@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "lotcast/v1/admin.pb-c.h"
-#include "lotcast/v1/announcements.pb-c.h"
 #include "lotcast/v1/ads.pb-c.h"
+#include "lotcast/v1/announcements.pb-c.h"
 #include "lotcast/v1/auth.pb-c.h"
 #include "lotcast/v1/billing.pb-c.h"
 #include "lotcast/v1/dashboard.pb-c.h"
