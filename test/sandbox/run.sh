@@ -50,6 +50,12 @@ A second customer, step by step (paste these lines):
     -d '{"monthlyBudget":2500,"currency":"USD","targeting":{"countries":["US"],"ageMin":25,"ageMax":65}}'
   curl -s -b \$jar $url/api/customer/dashboard
 
+  # Credits: open checkoutUrl in a browser and click Pay; or, as its button would:
+  pay=\$(curl -s -b \$jar -H 'Content-Type: application/json' $url/api/customer/billing/purchase \\
+    -d '{"packageId":"pkg_500"}' | sed 's/.*"checkoutUrl":"//; s/".*//')
+  curl -s -o /dev/null -w '%{redirect_url}\\n' -X POST "\$pay/confirm"
+  curl -s -b \$jar "$url/api/customer/billing?sessionId=\${pay##*/}"
+
 For tools: LOTCAST_DATA_DIR=$work/lotcast/data build/bin/lotctl list
 
 Ctrl-C ends it.
