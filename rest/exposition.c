@@ -54,18 +54,25 @@ static size_t count_families(struct span text)
 static size_t split(struct span text, size_t order, struct family *families)
 {
     size_t count = 0;
+    bool open = false; /* a family, that is: nothing odd has come behind its HELP */
     while (text.len > 0) {
         struct span line = take_line(&text);
-        struct family *family = count == 0 ? NULL : &families[count - 1];
+        struct family *family = open ? &families[count - 1] : NULL;
         if (begins_with(line, help_mark)) {
             families[count++] =
                 (struct family){.order = order, .name = name_of(line), .help = line};
-        } else if (family != NULL && begins_with(line, type_mark)) {
-            family->type = line;
-        } else if (family != NULL && line.data[0] != '#') {
+            open = true;
+        } else if (family == NULL) {
+            continue;
+        } else if (line.data[0] != '#') {
             if (family->samples.len == 0)
                 family->samples.data = line.data;
-            family->samples.len = (size_t)(line.data + line.len - family->samples.data);
+            family->samples.len += line.len;
+        } else if (begins_with(line, type_mark) && family->type.len == 0 &&
+                   family->samples.len == 0) {
+            family->type = line;
+        } else {
+            open = false;
         }
     }
     return count;
@@ -80,6 +87,8 @@ static int compare(const void *a_, const void *b_)
         order = (a->name.len > b->name.len) - (a->name.len < b->name.len);
     if (order == 0)
         order = (a->order > b->order) - (a->order < b->order);
+    if (order == 0) /* of one text: as they are in it */
+        order = (a->help.data > b->help.data) - (a->help.data < b->help.data);
     return order;
 }
 

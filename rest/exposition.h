@@ -13,7 +13,8 @@
 /*
  * Appends the families of all texts in the order of their names, each with its HELP and TYPE once,
  * as the first text that has it says, and the samples of all behind. What is before a text's first
- * HELP, and a family that another text says is of another type, are left out. False: the arena or
+ * HELP or behind another comment than a family's TYPE, and a family that another text says is of
+ * another type, are left out. False: the arena or
  * the buffer is full.
  */
 bool exposition_merge(const struct span *texts, size_t count, struct arena *arena,

@@ -32,6 +32,7 @@ static const struct {
     {"no samples", {A, B "b 1\n"}, A B "b 1\n"},
     {"what is before a family", {"x 1\n# y\n" A "a 1\n"}, A "a 1\n"},
     {"no end of the last line", {A "a 1", A "a 2"}, A "a 1\na 2\n"},
+    {"a comment behind a family", {A "a 1\n# x\na 2\n" B "b 1\n"}, A "a 1\n" B "b 1\n"},
     {"cut short", {"# HELP a", "# HELP ", "# HEL"}, "# HELP a\n"},
 };
 
