@@ -5,12 +5,12 @@
  * A transfer's states: free (task NULL) → under way → over (is_over, set by the client's thread) →
  * free again when the scan gives it back. The call's handle is ours until then.
  */
-#include "clients/site/fetch.h"
-
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "clients/site/feed.h"
+#include "clients/site/fetch.h"
 #include "rpc/base/clock.h"
 
 /* How long one request may take, in ms. */
@@ -27,6 +27,8 @@
 #define RETRY_AFTER_MS_MAX 10000
 /* How long a blocking wait sleeps before it asks again whether to stop. */
 #define WAIT_SLICE_MS 50
+/* Request headers. */
+#define HEADERS_MAX 4
 
 struct fetcher {
     struct http_client *http;
@@ -75,6 +77,8 @@ void site__fetcher_destroy(struct fetcher *fetcher)
         if (transfer != NULL)
             site__fetcher_release(fetcher, transfer);
     }
+    for (size_t i = 0; i < fetcher->host_count; i++)
+        site__turns_release(fetcher->hosts[i].turns);
     (void)pthread_cond_destroy(&fetcher->cond);
     (void)pthread_mutex_destroy(&fetcher->mutex);
     free(fetcher);
@@ -93,44 +97,70 @@ bool site__fetch_is_transient(const struct http_response *response, enum http_fa
            failure == HTTP_FAILURE_PROTOCOL || failure == HTTP_FAILURE_DNS;
 }
 
-int64_t site__fetch_backoff_ms(const struct http_response *response, int attempt)
+/* Retry-After: seconds, or a date of RFC 9110's preferred form. -1: none that can be read. */
+static int64_t retry_after_ms(const char *after)
 {
-    const char *after = response == NULL ? NULL : http_response_header(response, "retry-after");
-    if (after != NULL && after[0] >= '0' && after[0] <= '9') {
-        int64_t seconds = strtol(after, NULL, 10);
+    struct tm parts = {0};
+    if (after == NULL)
+        return -1;
+    if (after[0] >= '0' && after[0] <= '9') {
+        long seconds = strtol(after, NULL, 10);
         return seconds >= RETRY_AFTER_MS_MAX / 1000 ? RETRY_AFTER_MS_MAX : seconds * 1000;
     }
-    return (int64_t)BACKOFF_MS_FIRST << (attempt < 4 ? attempt : 4);
+    const char *end = strptime(after, "%a, %d %b %Y %H:%M:%S", &parts);
+    if (end == NULL || strcmp(end, " GMT") != 0)
+        return -1;
+    int64_t left_ms = (int64_t)timegm(&parts) * 1000 - clock_now_ms();
+    if (left_ms <= 0)
+        return 0;
+    return left_ms > RETRY_AFTER_MS_MAX ? RETRY_AFTER_MS_MAX : left_ms;
 }
 
-static struct http_request request_of(struct fetcher *fetcher, const char *url,
-                                      enum fetch_kind kind)
+int64_t site__fetch_backoff_ms(const struct http_response *response, int attempt)
 {
-    static const struct http_header headers[] = {
-        {"User-Agent", SITE_USER_AGENT},
-        {"Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}};
+    int64_t after_ms =
+        response == NULL ? -1 : retry_after_ms(http_response_header(response, "retry-after"));
+    return after_ms >= 0 ? after_ms : (int64_t)BACKOFF_MS_FIRST << (attempt < 4 ? attempt : 4);
+}
+
+/* Bytes of a body and time for it, by what it is. */
+static const struct {
+    size_t bytes;
+    int64_t time_ms;
+} limits[] = {
+    [FETCH_ROBOTS] = {SITE_ROBOTS_BYTES_MAX, ROBOTS_MS_MAX},
+    [FETCH_SITEMAP] = {SITE_SITEMAP_BYTES_MAX, SITEMAP_MS_MAX},
+    [FETCH_FEED] = {SITE_FEED_BYTES_MAX, SITEMAP_MS_MAX},
+    [FETCH_PAGE] = {SITE_PAGE_BYTES_MAX, PAGE_MS_MAX},
+};
+
+/* `headers` has room for all, and is used until the request is sent. */
+static struct http_request request_of(struct fetcher *fetcher, const struct fetch_request *wanted,
+                                      struct http_header headers[static HEADERS_MAX])
+{
+    const Lotcast__V1__PageRecord *known = wanted->known;
+    size_t count = 0;
+    headers[count++] = (struct http_header){"User-Agent", SITE_USER_AGENT};
+    headers[count++] = (struct http_header){
+        "Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"};
+    if (known != NULL && known->etag[0] != '\0')
+        headers[count++] = (struct http_header){"If-None-Match", known->etag};
+    if (known != NULL && known->last_modified[0] != '\0')
+        headers[count++] = (struct http_header){"If-Modified-Since", known->last_modified};
     struct http_request request = {
         .verb = HTTP_GET,
-        .url = url,
+        .url = wanted->url,
         .headers = headers,
-        .header_count = 2,
+        .header_count = count,
         .policy = fetcher->policy,
         .connect_ms_max = CONNECT_MS_MAX,
-        .body_bytes_max = SITE_PAGE_BYTES_MAX,
+        .body_bytes_max = limits[wanted->kind].bytes,
+        .wire_bytes_max = limits[wanted->kind].bytes + WIRE_SLACK_BYTES,
+        .deadline_ms = clock_mono_ms() + limits[wanted->kind].time_ms,
         .keep_partial = true,
         .accept_encoded = true,
         .rate_min_bytes = RATE_BYTES_MIN,
     };
-    int64_t time_ms = PAGE_MS_MAX;
-    if (kind == FETCH_ROBOTS) {
-        request.body_bytes_max = SITE_ROBOTS_BYTES_MAX;
-        time_ms = ROBOTS_MS_MAX;
-    } else if (kind == FETCH_SITEMAP) {
-        request.body_bytes_max = SITE_SITEMAP_BYTES_MAX;
-        time_ms = SITEMAP_MS_MAX;
-    }
-    request.wire_bytes_max = request.body_bytes_max + WIRE_SLACK_BYTES;
-    request.deadline_ms = clock_mono_ms() + time_ms;
     if (fetcher->context->deadline_ms < request.deadline_ms)
         request.deadline_ms = fetcher->context->deadline_ms;
     return request;
@@ -150,18 +180,32 @@ static bool wait_until(struct fetcher *fetcher, int64_t until_ms)
     return false;
 }
 
+/* Waits for the host's delay and for a turn. False once the scan is to stop. */
+static bool wait_for_turn(struct fetcher *fetcher, struct fetch_host *host)
+{
+    int64_t until_ms = host->not_before_ms;
+    while (wait_until(fetcher, until_ms)) {
+        if (site__turns_take(host->turns))
+            return true;
+        until_ms = clock_mono_ms() + WAIT_SLICE_MS;
+    }
+    return false;
+}
+
 enum http_failure site__fetcher_fetch(struct fetcher *fetcher, struct fetch_host *host,
-                                      const char *url, enum fetch_kind kind,
+                                      const struct fetch_request *wanted,
                                       struct http_response **ret_response)
 {
     for (int attempt = 0;; attempt++) {
         struct http_response *response = NULL;
-        if (!wait_until(fetcher, host->not_before_ms))
+        struct http_header headers[HEADERS_MAX];
+        if (!wait_for_turn(fetcher, host))
             return HTTP_FAILURE_CANCELLED;
-        struct http_request request = request_of(fetcher, url, kind);
+        struct http_request request = request_of(fetcher, wanted, headers);
         host->not_before_ms = clock_mono_ms() + host->delay_ms;
         enum http_failure failure =
             http_client_fetch(fetcher->http, fetcher->context, &request, &response);
+        site__turns_give(host->turns);
         if (rpc_context_stopped(fetcher->context) && failure != HTTP_FAILURE_NONE)
             return HTTP_FAILURE_CANCELLED;
         if (attempt + 1 == FETCH_ATTEMPTS_MAX || !site__fetch_is_transient(response, failure)) {
@@ -184,8 +228,11 @@ static struct fetch_host *host_of(struct fetcher *fetcher, const char *name)
         if (strcmp(fetcher->hosts[i].name, name) == 0)
             return &fetcher->hosts[i];
     }
+    struct host_turns *turns = site__turns_acquire(name);
+    if (turns == NULL)
+        return NULL;
     struct fetch_host *host = &fetcher->hosts[fetcher->host_count++];
-    *host = (struct fetch_host){.name = name};
+    *host = (struct fetch_host){.name = name, .turns = turns};
     return host;
 }
 
@@ -213,7 +260,8 @@ static void fetch_robots(struct fetcher *fetcher, struct fetch_origin *origin)
     for (int redirects = 0; redirects <= FETCH_REDIRECTS_MAX; redirects++) {
         struct http_response *response = NULL;
         struct fetch_host *host = redirects == 0 ? origin->host : &other;
-        origin->failure = site__fetcher_fetch(fetcher, host, url.text, FETCH_ROBOTS, &response);
+        const struct fetch_request request = {url.text, FETCH_ROBOTS, NULL};
+        origin->failure = site__fetcher_fetch(fetcher, host, &request, &response);
         if (origin->failure == HTTP_FAILURE_ADDRESS && redirects > 0)
             break;
         if (origin->failure != HTTP_FAILURE_NONE)
@@ -249,8 +297,11 @@ struct fetch_origin *site__fetcher_origin(struct fetcher *fetcher, const struct 
     if (fetcher->origin_count == FETCH_ORIGINS_MAX || host == NULL ||
         !url_resolve(url, span_of_string("/robots.txt"), fetcher->arena, &robots))
         return NULL;
+    struct fetch_host *server = host_of(fetcher, host);
+    if (server == NULL)
+        return NULL;
     struct fetch_origin *origin = &fetcher->origins[fetcher->origin_count++];
-    *origin = (struct fetch_origin){.url = robots, .host = host_of(fetcher, host)};
+    *origin = (struct fetch_origin){.url = robots, .host = server};
     fetch_robots(fetcher, origin);
     return origin;
 }
@@ -269,8 +320,7 @@ static void on_done(void *arg, struct http_response *response, enum http_failure
     (void)pthread_mutex_unlock(&fetcher->mutex);
 }
 
-bool site__fetcher_start(struct fetcher *fetcher, struct fetch_host *host, const char *url,
-                         enum fetch_kind kind, void *task, int64_t *ret_wait_ms)
+bool site__fetcher_may_start(struct fetcher *fetcher, struct fetch_host *host, int64_t *ret_wait_ms)
 {
     int64_t now_ms = clock_mono_ms();
     int per_host = host->delay_ms > 0 ? 1 : SITE_REQUESTS_PER_HOST_MAX;
@@ -282,16 +332,26 @@ bool site__fetcher_start(struct fetcher *fetcher, struct fetch_host *host, const
         *ret_wait_ms = host->not_before_ms - now_ms;
         return false;
     }
+    if (!site__turns_take(host->turns)) { /* other scans have them all */
+        *ret_wait_ms = WAIT_SLICE_MS;
+        return false;
+    }
+    return true;
+}
+
+void site__fetcher_start(struct fetcher *fetcher, struct fetch_host *host,
+                         const struct fetch_request *wanted, void *task)
+{
+    struct http_header headers[HEADERS_MAX];
     struct fetch_transfer *transfer = fetcher->transfers;
     while (transfer->task != NULL)
         transfer++;
     *transfer = (struct fetch_transfer){.fetcher = fetcher, .host = host, .task = task};
     host->in_flight++;
-    host->not_before_ms = now_ms + host->delay_ms;
+    host->not_before_ms = clock_mono_ms() + host->delay_ms;
     fetcher->in_flight++;
-    struct http_request request = request_of(fetcher, url, kind);
+    struct http_request request = request_of(fetcher, wanted, headers);
     transfer->call = http_client_send(fetcher->http, &request, on_done, transfer);
-    return true;
 }
 
 static struct fetch_transfer *find_over(struct fetcher *fetcher)
@@ -322,6 +382,7 @@ void site__fetcher_release(struct fetcher *fetcher, struct fetch_transfer *trans
     http_call_unref(transfer->call);
     http_response_free(transfer->response);
     transfer->host->in_flight--;
+    site__turns_give(transfer->host->turns);
     fetcher->in_flight--;
     *transfer = (struct fetch_transfer){0};
 }

@@ -1,7 +1,7 @@
 /*
- * What a scan fetches with: at most a few requests at once, each at most SITE_REQUESTS_PER_HOST_MAX
- * to a host, none before a host's delay has passed, robots.txt asked for every origin. Used by
- * scan.c's thread alone.
+ * What a scan fetches with: at most a few requests at once, at most SITE_REQUESTS_PER_HOST_MAX of
+ * all scans of the process to a host, none before a host's delay has passed, robots.txt asked for
+ * every origin. Used by scan.c's thread alone.
  */
 #ifndef CLIENTS_SITE_FETCH_H
 #define CLIENTS_SITE_FETCH_H
@@ -15,11 +15,19 @@
 #define FETCH_ORIGINS_MAX 16
 #define FETCH_IN_FLIGHT_MAX 8
 
-enum fetch_kind { FETCH_ROBOTS, FETCH_SITEMAP, FETCH_PAGE };
+enum fetch_kind { FETCH_ROBOTS, FETCH_SITEMAP, FETCH_FEED, FETCH_PAGE };
+
+struct fetch_request {
+    const char *url;
+    enum fetch_kind kind;
+    /* What it was when it was read last: asks only for what is newer. NULL: asks for all. */
+    const Lotcast__V1__PageRecord *known;
+};
 
 /* One server name: what must not be asked too much at once. */
 struct fetch_host {
     const char *name;
+    struct host_turns *turns; /* of all scans of this process */
     int in_flight;
     int64_t delay_ms;      /* between two requests' starts; 0: none */
     int64_t not_before_ms; /* on clock_mono_ms() */
@@ -57,17 +65,28 @@ struct fetch_origin *site__fetcher_origin(struct fetcher *fetcher, const struct 
 
 /* Blocking, with retries; no redirects. The response (free it) or the failure. */
 enum http_failure site__fetcher_fetch(struct fetcher *fetcher, struct fetch_host *host,
-                                      const char *url, enum fetch_kind kind,
+                                      const struct fetch_request *request,
                                       struct http_response **ret_response);
 
-/* Starts a request for `task`. False when it cannot start now; then ret_wait_ms says for how long
- * (INT64_MAX: until another one has ended). */
-bool site__fetcher_start(struct fetcher *fetcher, struct fetch_host *host, const char *url,
-                         enum fetch_kind kind, void *task, int64_t *ret_wait_ms);
+/* Whether a request could start now. If not, ret_wait_ms says for how long (INT64_MAX: until
+ * another one has ended). If so, start one: the host's turn has been taken. */
+bool site__fetcher_may_start(struct fetcher *fetcher, struct fetch_host *host,
+                             int64_t *ret_wait_ms);
+void site__fetcher_start(struct fetcher *fetcher, struct fetch_host *host,
+                         const struct fetch_request *request, void *task);
 /* Waits at most so long for one to end. NULL: none has. Give it back with site__fetcher_release. */
 struct fetch_transfer *site__fetcher_wait(struct fetcher *fetcher, int64_t wait_ms);
 void site__fetcher_release(struct fetcher *fetcher, struct fetch_transfer *transfer);
 int site__fetcher_in_flight(const struct fetcher *fetcher);
+
+/* ---- hosts.c: turns at a host, shared by all scans of the process; any thread ---- */
+
+/* The turns of a host, to be released. NULL when out of memory. */
+struct host_turns *site__turns_acquire(const char *name);
+void site__turns_release(struct host_turns *turns);
+/* Takes a turn if there is one; it is given back with site__turns_give. */
+bool site__turns_take(struct host_turns *turns);
+void site__turns_give(struct host_turns *turns);
 
 /* Whether an answer or its failure is worth another attempt, and after how long (Retry-After
  * respected). */

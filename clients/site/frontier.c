@@ -107,7 +107,7 @@ bool frontier__is_page(const struct url *url)
 
 static enum frontier_queue queue_for(const struct url *url, enum task_role role)
 {
-    if (role == TASK_SITEMAP)
+    if (role == TASK_SITEMAP || role == TASK_FEED)
         return QUEUE_SITEMAPS;
     if (role == TASK_ITEM || role == TASK_LISTING)
         return QUEUE_LIKELY;

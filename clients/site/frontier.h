@@ -9,6 +9,7 @@
 /* Where a URL came from, the most promising first. */
 enum task_role {
     TASK_SITEMAP, /* a sitemap itself */
+    TASK_FEED,    /* a list of products in a form of its own */
     TASK_ITEM,    /* a list, or a neighbour, says that an item is there */
     TASK_LISTED,  /* a sitemap lists it */
     TASK_LISTING, /* the next page of a list */
@@ -22,6 +23,7 @@ struct task {
     uint8_t depth; /* links from the start page; sitemaps: indexes above it */
     uint8_t attempts;
     uint8_t redirects;
+    bool is_plain;    /* is asked for whatever is known of it */
     bool is_deferred; /* waits in `deferred` until it looks worth it */
     int64_t not_before_ms;
 };

@@ -2,8 +2,11 @@
  * What the files of clients/site share. A page goes this way:
  *
  *     fetch.c ─ bytes ─▶ page.c (HTML) ─ values ─▶ extract.c ─ found ─▶ collection.c ─▶ ItemRecord
- *                          │  value.c (JSON-LD)          price.c, text.c
- *                          └─ links ─▶ scan.c (what is read next) ◀─ robots.c, sitemap.c
+ *                │         │  value.c (JSON-LD)          price.c, text.c
+ *                │         └─ links ─▶ visit.c (what is read next) ◀─ robots.c, sitemap.c
+ *                └─▶ feed.c, csv.c, feed_xml.c, shop.c ─ products ─▶ product.c ─ found ─▶
+ *
+ * known.c puts what a page brought into a record and back: instead of reading it again.
  *
  * Everything of one page lives in the page's arena, which is reset after it; what is kept is copied
  * into the context's arena (items) or the frontier's (URLs still to be read).
@@ -81,6 +84,8 @@ struct site_value *site__value_get(const struct site_value *object, const char *
  * it is broken or too deep or too large.
  */
 bool site__value_parse(struct span text, struct arena *arena, struct site_value **ret_value);
+/* The same with room for a long list. */
+bool site__value_parse_large(struct span text, struct arena *arena, struct site_value **ret_value);
 
 /* ---- price.c ---- */
 
@@ -95,7 +100,14 @@ bool site__price_parse(struct span text, bool is_number, const char *currency, i
 
 /* ---- extract.c: what values say about items ---- */
 
-enum site_source { SITE_SOURCE_OPENGRAPH = 1, SITE_SOURCE_MICRODATA, SITE_SOURCE_JSONLD };
+/* Better ones have higher numbers. A feed is better than a list, and less than the item's own page.
+ */
+enum site_source {
+    SITE_SOURCE_OPENGRAPH = 1,
+    SITE_SOURCE_MICRODATA,
+    SITE_SOURCE_JSONLD,
+    SITE_SOURCE_FEED
+};
 
 /* One item as one source has it. NULL or -1 where it says nothing. */
 struct site_found {
@@ -125,7 +137,8 @@ struct site_link {
     struct span href;
     bool is_next; /* rel=next */
     bool is_previous;
-    bool is_follow; /* no rel=nofollow */
+    bool is_follow;    /* no rel=nofollow */
+    bool is_alternate; /* a feed that the page's head names, of whatever */
     struct site_link *next;
 };
 
@@ -137,6 +150,7 @@ struct site_page {
     bool is_nofollow;      /* <meta name=robots> */
     bool is_listing;       /* one of several pages of a list */
     bool is_full;          /* items were left out: the arena or a cap */
+    bool is_any_site;      /* its items' pages may be on another site: a feed */
     struct site_extraction *extraction;
     struct site_found *found_first, *found_last;
     size_t found_count;

@@ -36,7 +36,8 @@ static const char *url_of(struct site_extraction *extraction, struct site_value 
     struct span text = site__value_text(value);
     if (text.len == 0 ||
         !site__link_resolve(&extraction->page->base, text, extraction->arena, &url) ||
-        (canonical && !site__same_site(&url, &extraction->page->url)))
+        (canonical && !extraction->page->is_any_site &&
+         !site__same_site(&url, &extraction->page->url)))
         return NULL;
     return canonical ? url_canonical(&url, extraction->arena) : url.text;
 }

@@ -83,7 +83,7 @@ bool site__link_resolve(const struct url *base, struct span href, struct arena *
     return url_resolve(base, span_of(text, used), arena, ret_url);
 }
 
-static void add_link(struct reader *reader, const char *href, const char *rel)
+static void add_link(struct reader *reader, const char *href, const char *rel, bool is_alternate)
 {
     if (href == NULL || href[0] == '\0' || href[0] == '#' || reader->links >= LINKS_MAX ||
         strlen(href) > URL_BYTES_MAX)
@@ -99,6 +99,7 @@ static void add_link(struct reader *reader, const char *href, const char *rel)
     link->is_next = has_token(rel, "next");
     link->is_previous = has_token(rel, "prev") || has_token(rel, "previous");
     link->is_follow = !has_token(rel, "nofollow");
+    link->is_alternate = is_alternate;
     if (link->is_next || link->is_previous)
         reader->page->is_listing = true;
     if (reader->page->link_last == NULL)
@@ -108,15 +109,20 @@ static void add_link(struct reader *reader, const char *href, const char *rel)
     reader->page->link_last = link;
 }
 
-/* <link rel=canonical|next|prev href> */
+/* <link rel=canonical|next|prev|alternate href> */
 static void take_link_element(struct reader *reader, const char *const *attributes)
 {
     const char *rel = site__attribute(attributes, "rel");
     const char *href = site__attribute(attributes, "href");
     if (rel == NULL || href == NULL)
         return;
+    const char *type = site__attribute(attributes, "type");
     if (has_token(rel, "next") || has_token(rel, "prev"))
-        add_link(reader, href, rel);
+        add_link(reader, href, rel, false);
+    else if (has_token(rel, "alternate") && type != NULL &&
+             (strcasestr(type, "rss") != NULL || strcasestr(type, "atom") != NULL ||
+              strcasestr(type, "csv") != NULL || strcasestr(type, "tab-separated") != NULL))
+        add_link(reader, href, "", true);
     if (has_token(rel, "canonical") && reader->canonical.len == 0) {
         char *copy = arena_strdup(reader->arena, href);
         if (copy != NULL)
@@ -244,7 +250,8 @@ static void on_start(void *arg, const xmlChar *name, const xmlChar **raw)
     }
     site__microdata_start(reader->microdata, element, attributes);
     if (strcmp(element, "a") == 0 || strcmp(element, "area") == 0)
-        add_link(reader, site__attribute(attributes, "href"), site__attribute(attributes, "rel"));
+        add_link(reader, site__attribute(attributes, "href"), site__attribute(attributes, "rel"),
+                 false);
     else if (strcmp(element, "link") == 0)
         take_link_element(reader, attributes);
     else if (strcmp(element, "base") == 0)
@@ -358,7 +365,7 @@ static void take_link_header(struct reader *reader, const char *header)
                     *at = ' ';
             }
             if (has_token(value, "next") || has_token(value, "prev"))
-                add_link(reader, href, value);
+                add_link(reader, href, value, false);
         }
         header = close + len;
     }

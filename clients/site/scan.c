@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "clients/site/frontier.h"
+#include "clients/site/scan.h"
 #include "rpc/base/clock.h"
 
 /* Everything that one page is turned into, in bytes. */
@@ -30,236 +30,57 @@
 #define ROBOTS_ARENA_BYTES_MAX ((size_t)32 * 1024 * 1024)
 /* Sitemaps at once. */
 #define SITEMAPS_IN_FLIGHT_MAX 2
-/* Indexes of indexes. */
-#define SITEMAP_DEPTH_MAX 3
-#define LINK_DEPTH_MAX 6
-/* Pages of lists and links in a row without a new item: a calendar, or a list without end. */
-#define FRUITLESS_PAGES_MAX 300
-/* Further pages of lists in a row without any new link or item: a list that repeats itself. */
-#define BARREN_PAGES_MAX 20
+/* What is known of one page. */
+#define MEMO_BYTES_MAX ((size_t)32 * 1024 * 1024)
 /* Pages in a row that could not be had: the site is out, or has locked us out. */
 #define FAILED_PAGES_MAX 25
 /* Between two calls of progress, and longest wait for an answer, in ms. */
 #define PROGRESS_MS 200
 #define WAIT_MS_MAX 100
+/* A start page is fetched again so often: read to its end, and without a condition. */
+#define START_AGAIN_MAX 2
 
-enum stage { STAGE_SITEMAPS, STAGE_DEFERRED, STAGE_LINKS };
-
-struct scan {
-    const struct site_scan_options *options;
-    struct rpc_context *context;
-    struct fetcher *fetcher;
-    struct site_collection *collection;
-    struct frontier frontier;
-    struct arena scratch; /* of one page */
-    struct arena place;   /* the URL of the task that is being handled */
-    struct arena robots_arena;
-    struct url start; /* as asked for */
-    struct url home;  /* where its redirects ended */
-    enum stage stage;
-    bool has_listed_pages; /* some sitemap lists pages of the site */
-    bool follows_links;    /* all links are followed, not just a list's */
-    bool is_incomplete;
-    bool is_stopped;
-    bool is_out_of_memory;
-    int64_t pages_fetched;
-    int64_t last_progress_ms;
-    int fruitless;
-    int barren;
-    int failed;
-    int sitemaps_in_flight;
-};
-
-static bool is_ours(const struct scan *scan, const struct url *url)
+bool scan__is_ours(const struct scan *scan, const struct url *url)
 {
     return site__same_site(url, &scan->home) || site__same_site(url, &scan->start);
 }
 
-static void stop(struct scan *scan)
+void scan__stop(struct scan *scan)
 {
     scan->is_stopped = true;
     scan->is_incomplete = true;
 }
 
-static void report(struct scan *scan)
+void scan__report(struct scan *scan)
 {
     int64_t now_ms = clock_mono_ms();
     if (rpc_context_stopped(scan->context))
-        stop(scan);
+        scan__stop(scan);
     if (scan->options->progress == NULL || now_ms - scan->last_progress_ms < PROGRESS_MS)
         return;
     scan->last_progress_ms = now_ms;
     if (!scan->options->progress(scan->options->progress_arg,
                                  site__collection_count(scan->collection), scan->pages_fetched))
-        stop(scan);
+        scan__stop(scan);
 }
 
 /* The origin of a URL, if robots.txt lets us read it. */
-static struct fetch_origin *allowed_origin(struct scan *scan, const struct url *url)
+struct fetch_origin *scan__allowed_origin(struct scan *scan, const struct url *url)
 {
     struct fetch_origin *origin = site__fetcher_origin(scan->fetcher, url);
     return origin != NULL && site__robots_allow(&origin->robots, url) ? origin : NULL;
 }
 
-/* ---- pages ---- */
-
-/* Takes the page's items; returns how many are new. */
-static int64_t collect(struct scan *scan, const struct site_page *page)
+bool scan__collect(struct scan *scan, const struct site_found *found)
 {
-    int64_t before = site__collection_count(scan->collection);
-    for (const struct site_found *found = page->found_first; found != NULL && !scan->is_stopped;
-         found = found->next) {
-        enum site_collected result = site__collection_add(scan->collection, found);
-        if (result == SITE_COLLECTED_FULL)
-            stop(scan);
-        if (result == SITE_COLLECTED_NO_MEMORY) {
-            scan->is_out_of_memory = true;
-            stop(scan);
-        }
+    enum site_collected result = site__collection_add(scan->collection, found);
+    if (result == SITE_COLLECTED_FULL)
+        scan__stop(scan);
+    if (result == SITE_COLLECTED_NO_MEMORY) {
+        scan->is_out_of_memory = true;
+        scan__stop(scan);
     }
-    return site__collection_count(scan->collection) - before;
-}
-
-/* Items' own pages: those that a list names, and those of items that the page has only in part. */
-static bool queue_items(struct scan *scan, const struct site_page *page, int depth)
-{
-    struct url url;
-    bool is_new = false;
-    for (const struct site_link *link = page->item_first; link != NULL; link = link->next) {
-        if (site__link_resolve(&page->base, link->href, &scan->scratch, &url) &&
-            is_ours(scan, &url) && frontier__is_page(&url))
-            is_new |= frontier__add(&scan->frontier, &url, TASK_ITEM, depth, &scan->scratch);
-    }
-    for (const struct site_found *found = page->found_first; found != NULL; found = found->next) {
-        if (!found->is_detail && found->has_own_url &&
-            url_parse(span_of_string(found->url), &scan->scratch, &url) && is_ours(scan, &url))
-            is_new |= frontier__add(&scan->frontier, &url, TASK_ITEM, depth, &scan->scratch);
-    }
-    return is_new;
-}
-
-static bool is_list(const struct site_page *page, const struct task *task)
-{
-    return task->role == TASK_LINK || task->role == TASK_LISTING || page->is_listing ||
-           page->found_count > 1 || page->item_first != NULL;
-}
-
-/* What the page links to, by stage and depth; whether there was anything new. */
-static bool queue_links(struct scan *scan, const struct site_page *page, const struct task *task)
-{
-    bool is_start = task->depth == 0 && task->role == TASK_LINK;
-    bool follows = is_start || (scan->follows_links && task->depth < LINK_DEPTH_MAX);
-    bool is_new = false;
-    for (const struct site_link *link = page->link_first; link != NULL; link = link->next) {
-        struct url url;
-        if (page->is_nofollow || !link->is_follow || link->is_next || link->is_previous ||
-            !site__link_resolve(&page->base, link->href, &scan->scratch, &url) ||
-            !is_ours(scan, &url) || !frontier__is_page(&url) ||
-            frontier__is_numbered(&page->url, &url))
-            continue;
-        int depth = task->depth + 1;
-        is_new |= follows ? frontier__add(&scan->frontier, &url, TASK_LINK, depth, &scan->scratch)
-                          : frontier__defer(&scan->frontier, &url, depth, &scan->scratch);
-    }
-    return is_new;
-}
-
-/* The further pages of the list that this is a page of. */
-static void queue_further(struct scan *scan, const struct site_page *page, const struct task *task)
-{
-    for (const struct site_link *link = page->link_first; link != NULL; link = link->next) {
-        struct url url;
-        if (site__link_resolve(&page->base, link->href, &scan->scratch, &url) &&
-            is_ours(scan, &url) && frontier__is_page(&url) &&
-            (link->is_next || frontier__is_numbered(&page->url, &url)))
-            (void)frontier__add(&scan->frontier, &url, TASK_LISTING, task->depth, &scan->scratch);
-    }
-}
-
-/* What a page brought decides how far its kind is followed. */
-static void follow(struct scan *scan, const struct site_page *page, const struct task *task,
-                   int64_t added)
-{
-    bool is_new = queue_items(scan, page, task->depth) || added > 0;
-    if (is_new)
-        scan->fruitless = 0;
-    else if (task->role == TASK_LINK || task->role == TASK_LISTING)
-        scan->fruitless++;
-    if (scan->fruitless > FRUITLESS_PAGES_MAX || !is_list(page, task))
-        return;
-    is_new |= queue_links(scan, page, task);
-    scan->barren = is_new || task->role != TASK_LISTING ? 0 : scan->barren + 1;
-    if (scan->barren <= BARREN_PAGES_MAX)
-        queue_further(scan, page, task);
-}
-
-/* Whether the answer may be a page: images and the like are not read as one. */
-static bool is_text(const struct http_response *response)
-{
-    const char *type = http_response_header(response, "content-type");
-    return type == NULL || type[0] == '\0' || strcasestr(type, "html") != NULL ||
-           strcasestr(type, "xml") != NULL || strncasecmp(type, "text/", 5) == 0;
-}
-
-static void read_page(struct scan *scan, const struct url *url, const struct task *task,
-                      const struct http_response *response)
-{
-    struct site_page page;
-    if (!is_text(response))
-        return;
-    if (!site__page_read(url, response->body, http_response_header(response, "content-type"),
-                         http_response_header(response, "link"), task->role == TASK_LISTING,
-                         &scan->scratch, &page)) {
-        scan->is_incomplete = true;
-        return;
-    }
-    if (page.is_full)
-        scan->is_incomplete = true;
-    int64_t added = collect(scan, &page);
-    struct shape *shape = page.found_first != NULL && page.found_first->is_detail
-                              ? frontier__shape(&scan->frontier, url, &scan->scratch)
-                              : NULL;
-    if (shape != NULL)
-        shape->hits++;
-    follow(scan, &page, task, added);
-}
-
-/* ---- sitemaps ---- */
-
-struct listing {
-    struct scan *scan;
-    const struct url *url; /* the sitemap's */
-    int depth;
-};
-
-static bool take_listed(void *arg, struct span text, bool is_index)
-{
-    struct listing *listing = arg;
-    struct scan *scan = listing->scan;
-    struct url url;
-    if (!site__link_resolve(listing->url, text, &scan->scratch, &url)) {
-        arena_reset(&scan->scratch);
-        return true;
-    }
-    if (is_index && listing->depth < SITEMAP_DEPTH_MAX) {
-        (void)frontier__add(&scan->frontier, &url, TASK_SITEMAP, listing->depth + 1,
-                            &scan->scratch);
-    } else if (!is_index && is_ours(scan, &url) && frontier__is_page(&url)) {
-        scan->has_listed_pages = true;
-        (void)frontier__add(&scan->frontier, &url, TASK_LISTED, 1, &scan->scratch);
-    }
-    arena_reset(&scan->scratch);
-    return !rpc_context_stopped(scan->context);
-}
-
-static void read_sitemap(struct scan *scan, const struct url *url, const struct task *task,
-                         const struct http_response *response)
-{
-    struct listing listing = {scan, url, task->depth};
-    const struct site_sitemap_sink sink = {&listing, take_listed};
-    enum site_sitemap_result result = site__sitemap_read(response->body, &sink);
-    if (result == SITE_SITEMAP_PARTLY || response->truncated)
-        scan->is_incomplete = true;
+    return !scan->is_stopped;
 }
 
 static void queue_sitemaps(struct scan *scan, const struct fetch_origin *origin)
@@ -280,6 +101,18 @@ static void queue_sitemaps(struct scan *scan, const struct fetch_origin *origin)
 
 /* ---- tasks ---- */
 
+static bool is_large(const struct task *task)
+{
+    return task->role == TASK_SITEMAP || task->role == TASK_FEED;
+}
+
+static enum fetch_kind kind_of(const struct task *task)
+{
+    return task->role == TASK_SITEMAP ? FETCH_SITEMAP
+           : task->role == TASK_FEED  ? FETCH_FEED
+                                      : FETCH_PAGE;
+}
+
 /* A page that should have been read and was not. */
 static void count_failure(struct scan *scan, const struct task *task,
                           const struct http_response *response)
@@ -290,10 +123,10 @@ static void count_failure(struct scan *scan, const struct task *task,
         return;
     }
     bool is_refusal = status >= 400 && status < 500 && status != 429;
-    if (!is_refusal || task->role != TASK_LINK)
+    if (!is_refusal || (task->role != TASK_LINK && task->role != TASK_FEED))
         scan->is_incomplete = true;
     if (++scan->failed >= FAILED_PAGES_MAX)
-        stop(scan);
+        scan__stop(scan);
 }
 
 /* Another attempt later. The host is left alone meanwhile if it says that it is too much. */
@@ -314,7 +147,7 @@ static void redirect(struct scan *scan, const struct url *from, const char *loca
     struct url url;
     if (task->redirects >= FETCH_REDIRECTS_MAX ||
         !site__link_resolve(from, span_of_string(location), &scan->scratch, &url) ||
-        (!is_ours(scan, &url) && task->role != TASK_SITEMAP) ||
+        (!scan__is_ours(scan, &url) && task->role != TASK_SITEMAP) ||
         !frontier__mark(&scan->frontier, &url, &scan->scratch))
         return;
     struct task *next = arena_calloc(&scan->frontier.arena, 1, sizeof *next);
@@ -327,42 +160,68 @@ static void redirect(struct scan *scan, const struct url *from, const char *loca
     next->role = task->role;
     next->depth = task->depth;
     next->redirects = (uint8_t)(task->redirects + 1);
-    enum frontier_queue queue = task->role == TASK_SITEMAP ? QUEUE_SITEMAPS : QUEUE_LIKELY;
+    enum frontier_queue queue = is_large(task) ? QUEUE_SITEMAPS : QUEUE_LIKELY;
     frontier__queue_push(&scan->frontier.queues[queue], next);
+}
+
+/* The page is as it was. */
+static void take_same(struct scan *scan, const struct url *url, struct task *task)
+{
+    Lotcast__V1__PageRecord *known = known__find(scan, task->url);
+    if (known != NULL && visit__known(scan, url, task, known)) {
+        known__same(scan, task->url);
+        return;
+    }
+    if (task->is_plain) { /* it says so without having been asked */
+        count_failure(scan, task, NULL);
+        return;
+    }
+    task->is_plain = true;
+    scan->pages_fetched--;
+    frontier__queue_push(&scan->frontier.queues[QUEUE_LIKELY], task);
+}
+
+static void take_answer(struct scan *scan, const struct url *url, struct task *task,
+                        const struct http_response *response)
+{
+    const char *location = response == NULL ? NULL : http_response_header(response, "location");
+    if (response == NULL) {
+        count_failure(scan, task, response);
+    } else if (response->status == 304 && !is_large(task)) {
+        take_same(scan, url, task);
+    } else if (response->status >= 200 && response->status < 300) {
+        scan->failed = 0;
+        if (!is_large(task))
+            visit__page(scan, url, task, response, NULL);
+        else if (task->role == TASK_FEED || !visit__sitemap(scan, url, task->depth, response))
+            (void)lists__feed(scan, url, false, response);
+    } else if (location != NULL && response->status >= 300 && response->status < 400) {
+        redirect(scan, url, location, task);
+    } else {
+        count_failure(scan, task, response);
+    }
 }
 
 static void handle(struct scan *scan, struct fetch_transfer *transfer)
 {
     struct task *task = transfer->task;
     struct http_response *response = transfer->response;
-    bool is_sitemap = task->role == TASK_SITEMAP;
     struct url url;
-    if (is_sitemap)
+    if (is_large(task))
         scan->sitemaps_in_flight--;
     if (transfer->failure == HTTP_FAILURE_CANCELLED ||
         !url_parse(span_of_string(task->url), &scan->place, &url))
         return;
     if (transfer->failure == HTTP_FAILURE_ADDRESS)
         return; /* left out */
-    const char *location = response == NULL ? NULL : http_response_header(response, "location");
     if (site__fetch_is_transient(response, transfer->failure) &&
         task->attempts + 1 < FETCH_ATTEMPTS_MAX) {
         retry(scan, transfer, task);
         return;
     }
-    if (!is_sitemap && response != NULL)
+    if (task->role != TASK_SITEMAP && response != NULL)
         scan->pages_fetched++;
-    if (response != NULL && response->status >= 200 && response->status < 300) {
-        scan->failed = 0;
-        if (is_sitemap)
-            read_sitemap(scan, &url, task, response);
-        else
-            read_page(scan, &url, task, response);
-    } else if (location != NULL && response->status >= 300 && response->status < 400) {
-        redirect(scan, &url, location, task);
-    } else {
-        count_failure(scan, task, response);
-    }
+    take_answer(scan, &url, task, response);
 }
 
 /* Starts the task if it may start. False: not now, it goes back; ret_wait_ms says for how long. */
@@ -371,19 +230,20 @@ static bool start_task(struct scan *scan, struct task *task, int64_t *ret_wait_m
     struct url url;
     bool is_sitemap = task->role == TASK_SITEMAP;
     arena_reset(&scan->place);
-    bool is_weary = scan->fruitless > FRUITLESS_PAGES_MAX &&
-                    (task->role == TASK_LINK || task->role == TASK_LISTING);
-    if (is_weary || !url_parse(span_of_string(task->url), &scan->place, &url))
+    if (visit__is_weary(scan, task) || !url_parse(span_of_string(task->url), &scan->place, &url))
         return true; /* left out */
     /* A sitemap that robots.txt names is meant for us, wherever it is. */
     struct fetch_origin *origin =
-        is_sitemap ? site__fetcher_origin(scan->fetcher, &url) : allowed_origin(scan, &url);
+        is_sitemap ? site__fetcher_origin(scan->fetcher, &url) : scan__allowed_origin(scan, &url);
     if (origin == NULL)
         return true;
-    if (!site__fetcher_start(scan->fetcher, origin->host, task->url,
-                             is_sitemap ? FETCH_SITEMAP : FETCH_PAGE, task, ret_wait_ms))
+    if (!site__fetcher_may_start(scan->fetcher, origin->host, ret_wait_ms))
         return false;
-    scan->sitemaps_in_flight += is_sitemap;
+    bool asks = !is_large(task) && !task->is_plain;
+    const Lotcast__V1__PageRecord *known = asks ? known__find(scan, task->url) : NULL;
+    const struct fetch_request request = {task->url, kind_of(task), known};
+    site__fetcher_start(scan->fetcher, origin->host, &request, task);
+    scan->sitemaps_in_flight += is_large(task);
     return true;
 }
 
@@ -395,8 +255,8 @@ static int64_t start_tasks(struct scan *scan)
     while (frontier->retries.first != NULL &&
            frontier->retries.first->not_before_ms <= clock_mono_ms()) {
         struct task *task = frontier__queue_pop(&frontier->retries);
-        frontier__queue_push(
-            &frontier->queues[task->role == TASK_SITEMAP ? QUEUE_SITEMAPS : QUEUE_LIKELY], task);
+        frontier__queue_push(&frontier->queues[is_large(task) ? QUEUE_SITEMAPS : QUEUE_LIKELY],
+                             task);
     }
     for (int i = 0; i < QUEUE_COUNT; i++) {
         struct task_queue *queue = &frontier->queues[i];
@@ -413,7 +273,7 @@ static int64_t start_tasks(struct scan *scan)
             queue->first = next;
             if (next == NULL)
                 queue->last = NULL;
-            report(scan);
+            scan__report(scan);
         }
     }
     return wait_ms;
@@ -457,7 +317,7 @@ static void run(struct scan *scan)
             site__fetcher_release(scan->fetcher, transfer);
             arena_reset(&scan->scratch);
         }
-        report(scan);
+        scan__report(scan);
     }
 }
 
@@ -476,22 +336,81 @@ static enum rpc_code fail_start(struct scan *scan, enum http_failure failure,
     return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_WEBSITE_UNREACHABLE, NULL);
 }
 
-/* Takes the start page, which may also be a sitemap. */
-static void take_start(struct scan *scan, const struct http_response *response)
+static bool is_html(const struct http_response *response)
 {
-    struct task task = {.url = scan->home.text, .role = TASK_LINK};
-    struct listing listing = {scan, &scan->home, 0};
-    const struct site_sitemap_sink sink = {&listing, take_listed};
     const char *type = http_response_header(response, "content-type");
+    return type == NULL || strstr(type, "html") != NULL;
+}
+
+static void mark_start(struct scan *scan)
+{
     (void)frontier__mark(&scan->frontier, &scan->home, &scan->scratch);
     (void)frontier__mark(&scan->frontier, &scan->start, &scan->scratch);
     arena_reset(&scan->scratch);
     scan->pages_fetched++;
-    bool may_be_sitemap = type != NULL && strstr(type, "html") == NULL;
-    if (!may_be_sitemap || site__sitemap_read(response->body, &sink) == SITE_SITEMAP_NONE)
-        read_page(scan, &scan->home, &task, response);
-    arena_reset(&scan->scratch);
-    report(scan);
+}
+
+/* Takes the start page, which may also be a sitemap or a feed. */
+static void take_start(struct scan *scan, const struct http_response *response, bool was_shop)
+{
+    const struct task task = {.url = scan->home.text, .role = TASK_LINK};
+    mark_start(scan);
+    if (!is_html(response) && visit__sitemap(scan, &scan->home, 0, response))
+        return;
+    if (!is_html(response) && lists__feed(scan, &scan->home, true, response))
+        return;
+    const char *shop =
+        site__shop_detect(response->body, response, &scan->home, &scan->robots_arena);
+    lists__shop(scan, shop, was_shop);
+    if (scan->is_listed)
+        known__keep_shop(scan, &scan->home, response, shop);
+    else
+        visit__page(scan, &scan->home, &task, response, NULL);
+}
+
+/* The start page is as it was. False: it has to be read all the same. */
+static bool take_start_same(struct scan *scan, Lotcast__V1__PageRecord *known)
+{
+    const struct task task = {.url = scan->home.text, .role = TASK_LINK};
+    mark_start(scan);
+    lists__shop(scan, known->shop, true);
+    bool is_enough = scan->is_listed || visit__known(scan, &scan->home, &task, known);
+    if (is_enough)
+        known__same(scan, scan->home.text);
+    else
+        scan->pages_fetched--;
+    return is_enough;
+}
+
+/* What the start page's answer leads to. */
+enum start { START_TAKEN, START_AGAIN, START_REDIRECTED, START_REFUSED, START_FAILED };
+
+static enum start judge_start(struct scan *scan, const struct http_response *response,
+                              struct fetch_request *request)
+{
+    int code = response->status;
+    const char *location = http_response_header(response, "location");
+    struct url next;
+    if (code == 304 && request->known != NULL) {
+        Lotcast__V1__PageRecord *known = known__find(scan, scan->home.text);
+        request->known = NULL;
+        return known != NULL && take_start_same(scan, known) ? START_TAKEN : START_AGAIN;
+    }
+    if (code >= 200 && code < 300) {
+        if (response->truncated && request->kind == FETCH_PAGE && !is_html(response)) {
+            request->kind = FETCH_FEED; /* it is larger than pages are */
+            return START_AGAIN;
+        }
+        bool was_shop = request->known != NULL && request->known->shop[0] != '\0';
+        take_start(scan, response, was_shop);
+        return START_TAKEN;
+    }
+    if (code < 300 || code >= 400 || location == NULL)
+        return START_FAILED;
+    if (!site__link_resolve(&scan->home, span_of_string(location), &scan->robots_arena, &next))
+        return START_REFUSED;
+    scan->home = next;
+    return START_REDIRECTED;
 }
 
 /*
@@ -500,7 +419,9 @@ static void take_start(struct scan *scan, const struct http_response *response)
  */
 static enum rpc_code read_start(struct scan *scan, struct rpc_status *status)
 {
-    for (int redirects = 0; redirects <= FETCH_REDIRECTS_MAX; redirects++) {
+    enum start start = START_REDIRECTED;
+    struct fetch_request request = {.kind = FETCH_PAGE};
+    for (int tries = 0; tries <= FETCH_REDIRECTS_MAX + START_AGAIN_MAX; tries++) {
         struct fetch_origin *origin = site__fetcher_origin(scan->fetcher, &scan->home);
         if (origin == NULL || origin->failure != HTTP_FAILURE_NONE)
             return fail_start(scan, origin == NULL ? HTTP_FAILURE_CONNECT : origin->failure,
@@ -510,28 +431,28 @@ static enum rpc_code read_start(struct scan *scan, struct rpc_status *status)
             return RPC_OK;
         }
         struct http_response *response = NULL;
-        enum http_failure failure = site__fetcher_fetch(scan->fetcher, origin->host,
-                                                        scan->home.text, FETCH_PAGE, &response);
+        request.url = scan->home.text;
+        if (start == START_REDIRECTED) {
+            request.kind = lists__is_file(&scan->home) ? FETCH_FEED : FETCH_PAGE;
+            request.known = known__find(scan, scan->home.text);
+        }
+        enum http_failure failure =
+            site__fetcher_fetch(scan->fetcher, origin->host, &request, &response);
         if (failure != HTTP_FAILURE_NONE)
             return fail_start(scan, failure, status);
-        int code = response->status;
-        const char *location =
-            code >= 300 && code < 400 ? http_response_header(response, "location") : NULL;
-        struct url next;
-        bool is_url = location != NULL && site__link_resolve(&scan->home, span_of_string(location),
-                                                             &scan->robots_arena, &next);
-        if (code >= 200 && code < 300) {
-            queue_sitemaps(scan, origin);
-            take_start(scan, response);
-        }
+        start = judge_start(scan, response, &request);
         http_response_free(response);
-        if (code >= 200 && code < 300)
+        arena_reset(&scan->scratch);
+        if (start == START_TAKEN) {
+            if (!scan->is_listed)
+                queue_sitemaps(scan, origin);
+            scan__report(scan);
             return RPC_OK;
-        if (location != NULL && !is_url)
+        }
+        if (start == START_REFUSED)
             return fail_start(scan, HTTP_FAILURE_ADDRESS, status);
-        if (location == NULL)
+        if (start == START_FAILED)
             break;
-        scan->home = next;
     }
     return fail_start(scan, HTTP_FAILURE_PROTOCOL, status);
 }
@@ -541,6 +462,9 @@ static enum rpc_code finish(struct scan *scan, struct site_scan *ret_scan,
 {
     if (site__collection_count(scan->collection) == 0 && scan->is_out_of_memory)
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "the scan ran out of memory");
+    if (site__collection_count(scan->collection) == 0 && scan->is_listed && scan->is_incomplete &&
+        !scan->is_stopped)
+        return fail_start(scan, HTTP_FAILURE_PROTOCOL, status);
     if (site__collection_count(scan->collection) == 0 && scan->is_stopped) {
         if (rpc_context_stopped(scan->context))
             return fail_start(scan, HTTP_FAILURE_CANCELLED, status);
@@ -565,7 +489,8 @@ static enum rpc_code run_scan(struct scan *scan, struct site_scan *ret_scan,
     if (code != RPC_OK)
         return code;
     scan->follows_links = scan->frontier.sitemaps == 0;
-    run(scan);
+    if (!scan->is_listed)
+        run(scan);
     return finish(scan, ret_scan, status);
 }
 
@@ -583,6 +508,7 @@ enum rpc_code site_scan_run(const struct site_scan_options *options, struct rpc_
     scan->context = context;
     arena_init(&scan->scratch, SCRATCH_BYTES_MAX);
     arena_init(&scan->place, SCRATCH_BYTES_MAX);
+    arena_init(&scan->memo, MEMO_BYTES_MAX);
     arena_init(&scan->robots_arena, ROBOTS_ARENA_BYTES_MAX);
     frontier__init(&scan->frontier);
     enum rpc_code code;
@@ -597,6 +523,7 @@ enum rpc_code site_scan_run(const struct site_scan_options *options, struct rpc_
     frontier__fini(&scan->frontier);
     arena_fini(&scan->scratch);
     arena_fini(&scan->place);
+    arena_fini(&scan->memo);
     arena_fini(&scan->robots_arena);
     free(scan);
     return code;

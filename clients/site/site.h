@@ -33,6 +33,24 @@
  * has. */
 typedef bool site_progress(void *arg, int64_t items_found, int64_t pages_fetched);
 
+/*
+ * What is known of pages from an earlier scan, kept by the caller between scans: a page that has
+ * not changed since costs a conditional request, and its items and links are taken from here.
+ * Called on the scanning thread. Only pages whose server gives ETag or Last-Modified are kept, and
+ * of those what packs into 512 KiB. Sitemaps, feeds and shops' interfaces are read each time.
+ */
+struct site_memory {
+    void *arg;
+    /* What was kept of a URL, in `arena`, or NULL. */
+    Lotcast__V1__PageRecord *(*find)(void *arg, const char *url, struct arena *arena);
+    /*
+     * The page is there. `page` is what is to be known of it from now on, lent, without
+     * customer_id and url_hash, which may be filled in; NULL: what was. A page that is in none of
+     * these calls by the end of a scan that is complete can be forgotten.
+     */
+    void (*keep)(void *arg, const char *url, Lotcast__V1__PageRecord *page);
+};
+
 struct site_scan_options {
     struct http_client *http;
     const struct http_address_policy *policy;
@@ -40,6 +58,7 @@ struct site_scan_options {
     int64_t items_max;
     site_progress *progress;
     void *progress_arg;
+    const struct site_memory *memory; /* NULL: every page is read */
 };
 
 struct site_scan {

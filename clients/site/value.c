@@ -8,8 +8,9 @@
 #include "clients/site/internal.h"
 
 #define DEPTH_MAX 64
-/* Values of one block at most. */
+/* Values of one block at most, and of a page of a shop's interface. */
 #define VALUES_MAX 200000
+#define VALUES_LARGE_MAX 1000000
 
 struct site_value *site__value_create(enum site_value_kind kind, struct arena *arena)
 {
@@ -59,13 +60,13 @@ struct builder {
     struct site_value *open[DEPTH_MAX + 1]; /* [0] is an array of what is on top */
     const char *keys[DEPTH_MAX + 1];        /* the key that awaits its value */
     size_t depth;
-    size_t values;
+    size_t values, values_max;
 };
 
 static struct site_value *add(struct builder *builder, enum site_value_kind kind)
 {
     struct site_value *value =
-        builder->values++ < VALUES_MAX ? site__value_create(kind, builder->arena) : NULL;
+        builder->values++ < builder->values_max ? site__value_create(kind, builder->arena) : NULL;
     if (value != NULL)
         site__value_add(builder->open[builder->depth], builder->keys[builder->depth], value);
     return value;
@@ -224,7 +225,8 @@ static char *copy_without_controls(struct span text, struct arena *arena)
     return copy;
 }
 
-bool site__value_parse(struct span text, struct arena *arena, struct site_value **ret_value)
+static bool parse(struct span text, size_t values_max, struct arena *arena,
+                  struct site_value **ret_value)
 {
     static const yajl_callbacks callbacks = {
         .yajl_null = on_null,
@@ -245,7 +247,8 @@ bool site__value_parse(struct span text, struct arena *arena, struct site_value 
     struct site_value *root = site__value_create(SITE_VALUE_ARRAY, arena);
     if (text.len == 0 || copy == NULL || root == NULL)
         return false;
-    struct builder builder = {.arena = arena, .open = {root}, .keys = {""}};
+    struct builder builder = {
+        .arena = arena, .open = {root}, .keys = {""}, .values_max = values_max};
     yajl_handle parser = yajl_alloc(&callbacks, NULL, &builder);
     if (parser == NULL)
         return false;
@@ -259,4 +262,14 @@ bool site__value_parse(struct span text, struct arena *arena, struct site_value 
         return false;
     *ret_value = root->first == root->last ? root->first : root;
     return true;
+}
+
+bool site__value_parse(struct span text, struct arena *arena, struct site_value **ret_value)
+{
+    return parse(text, VALUES_MAX, arena, ret_value);
+}
+
+bool site__value_parse_large(struct span text, struct arena *arena, struct site_value **ret_value)
+{
+    return parse(text, VALUES_LARGE_MAX, arena, ret_value);
 }
