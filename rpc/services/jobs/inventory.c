@@ -153,8 +153,8 @@ static enum rpc_code compare(struct inventory_update *update, struct rpc_status 
     update->found_count = diff->added_count + diff->changed_count + diff->same_count;
     if (diff->removed_count == 0 || update->replaces)
         return RPC_OK;
-    bool allowed = update->confirmed || diff_removal_allowed(diff, update->stored_count);
-    if (update->site.complete && allowed)
+    update->found_too_few = !diff_removal_allowed(diff, update->stored_count);
+    if (update->site.complete && (update->confirmed || !update->found_too_few))
         return RPC_OK;
     /* Items are not gone because we did not get to them. */
     update->removal_held = update->site.complete;

@@ -26,7 +26,8 @@ struct inventory_update {
     size_t found_count; /* of them, repeated ones apart */
     struct diff diff;
     size_t stored_count;
-    bool removal_held; /* too few of the stored items were found again: none is removed */
+    bool found_too_few; /* fewer than half of the stored items were found again */
+    bool removal_held;  /* so none is removed, though all that the site lists was read */
     /* within */
     struct diff_item *stored, *found;
     int64_t *stored_ids; /* item ids, in the same order */

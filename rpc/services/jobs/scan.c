@@ -80,17 +80,23 @@ static enum rpc_code sync_begin(struct job_step *step, struct store_commit *comm
     return sync_job_add(step->services, &context, commit, &request, &job_id, status);
 }
 
-/* The mark that makes `attention`: a removal that is held, or one that is not held any more. */
+/*
+ * The marks that make `attention`: too few of the items were found again. A removal that is not
+ * held any more takes its mark along; the failure of a sync stays for a sync to clear.
+ */
 static void campaign_end(struct store_commit *commit, const struct store_read_op *op,
-                         bool removal_held)
+                         const struct inventory_update *update)
 {
     Lotcast__V1__CampaignRecord *campaign = services__row(op);
-    if ((campaign->removal_held != 0) == removal_held) {
+    bool released = campaign->removal_held && !update->removal_held;
+    bool failed = update->found_too_few || (campaign->sync_failed && !released);
+    if ((campaign->removal_held != 0) == update->removal_held &&
+        (campaign->sync_failed != 0) == failed) {
         (void)store_commit_check(commit, op->record, op->key, services__version(op));
         return;
     }
-    campaign->removal_held = removal_held;
-    campaign->sync_failed = removal_held;
+    campaign->removal_held = update->removal_held;
+    campaign->sync_failed = failed;
     (void)store_commit_put_version(commit, campaign, services__version(op));
 }
 
@@ -115,7 +121,7 @@ static enum rpc_code end_once(const struct inventory_update *update, struct rpc_
     const struct diff *diff = &update->diff;
     bool changed = diff->added_count + diff->changed_count + diff->removed_count > 0;
     if (services__row(&ops[END_CAMPAIGN]) != NULL) {
-        campaign_end(&commit, &ops[END_CAMPAIGN], update->removal_held);
+        campaign_end(&commit, &ops[END_CAMPAIGN], update);
         if (update->replaces || changed)
             code = sync_begin(step, &commit, ops, website, status);
     }

@@ -135,6 +135,8 @@ static enum rpc_code inventory_sync(struct job_step *step, const char *url,
     enum rpc_code code = read_outcome(step, jobs__inventory_read(&update, status), status);
     if (code != RPC_OK)
         return code;
+    if (update.found_too_few && !update.site.complete) /* an outage in the middle of it */
+        return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_WEBSITE_UNREACHABLE, NULL);
     if (update.removal_held)
         return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_REMOVAL_HELD, NULL);
     sync->items_processed = (int64_t)update.found_count;
@@ -143,6 +145,20 @@ static enum rpc_code inventory_sync(struct job_step *step, const char *url,
     progress_raise(sync, PROGRESS_READ);
     *ret_item_count = jobs__inventory_count(&update);
     return jobs__inventory_write(&update, status);
+}
+
+/* What was found out of another website than the present one is not the sync's failure. */
+static enum rpc_code superseded_check(struct job_step *step, uint64_t website_version,
+                                      enum rpc_code failure, struct rpc_status *status)
+{
+    if (failure != RPC_FAILED_PRECONDITION)
+        return failure;
+    struct store_read_op ops[SYNC_OPS];
+    struct rpc_status failed;
+    if (records_read(step, ops, &failed) != RPC_OK ||
+        services__version(&ops[SYNC_WEBSITE]) == website_version)
+        return failure;
+    return rpc_status_set(status, RPC_ABORTED, "the website was changed meanwhile");
 }
 
 static enum rpc_code sync_read(struct job_step *step, struct rpc_status *status)
@@ -170,7 +186,7 @@ static enum rpc_code sync_read(struct job_step *step, struct rpc_status *status)
     uint64_t version = services__version(&ops[SYNC_WEBSITE]);
     code = inventory_sync(step, website->url, version, &website->item_count, status);
     if (code != RPC_OK)
-        return code;
+        return superseded_check(step, version, code, status);
     website->last_read_at_ms = clock_now_ms();
     website->sync_wanted = false;
     (void)store_commit_put_version(step->commit, website, version);

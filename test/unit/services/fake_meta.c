@@ -461,13 +461,14 @@ static Lotcast__V1__ItemRecord *site_item(int number, int index, struct arena *a
     item->title = arena_printf(arena, "Item %d", number);
     item->url = arena_printf(arena, "https://shop.example/%d", number);
     item->kind = LOTCAST__V1__ITEM_KIND__ITEM_KIND_PRODUCT;
-    item->price_minor = fake->site_price;
+    item->price_minor = fake->site_price + (number == fake->site_changed);
     item->currency = (char *)"USD";
-    item->in_stock = true;
+    item->in_stock = number != fake->site_sold;
     item->mileage = -1;
     if (index < fake->site_excluded)
         item->excluded = (char *)"It has no price";
-    char *hash = arena_printf(arena, "hash-%d-%d", number, fake->site_price);
+    char *hash = arena_printf(arena, "hash-%d-%d%s", number, (int)item->price_minor,
+                              item->in_stock ? "" : "-sold");
     item->content_hash = (ProtobufCBinaryData){strlen(hash), (uint8_t *)hash};
     return item;
 }
@@ -487,8 +488,11 @@ enum rpc_code site_scan_run(const struct site_scan_options *options, struct rpc_
                              .pages_fetched = fake->site_items + 1,
                              .complete = !fake->site_incomplete};
     scan.items = arena_calloc(context->arena, scan.item_count, sizeof(Lotcast__V1__ItemRecord *));
+    size_t count = 0;
     for (size_t i = 0; i < scan.item_count; i++)
-        scan.items[i] = site_item(fake->site_first + (int)i, (int)i, context->arena);
+        if (fake->site_first + (int)i != fake->site_gap)
+            scan.items[count++] = site_item(fake->site_first + (int)i, (int)i, context->arena);
+    scan.item_count = count;
     (void)options->progress(options->progress_arg, fake->site_items, fake->site_items + 1);
     *ret_scan = scan;
     return RPC_OK;

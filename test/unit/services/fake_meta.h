@@ -71,6 +71,8 @@ struct fake_meta {
     int site_first;
     int site_price;    /* a change of it changes the content */
     int site_excluded; /* the first so many have no price */
+    /* single ones, by their number: has another price, is out of stock, is not there; 0: none */
+    int site_changed, site_sold, site_gap;
     bool site_incomplete;
     atomic_bool site_slow; /* goes on until it is stopped */
     Lotcast__V1__Reason site_error;
