@@ -434,14 +434,17 @@ static enum rpc_code take_payment(struct change *change, const struct stripe_ses
 {
     Lotcast__V1__PurchaseRecord *purchase = change->purchase;
     struct store_read_op kept = kept_op(session->payment_intent);
-    if (!purchase_take_payment(purchase, clock_now_ms()))
-        return RPC_OK;
+    bool fresh = purchase_take_payment(purchase, clock_now_ms());
     const char *reference = arena_printf(change->context->arena, "stripe:%s", session->id);
-    if (!post_difference(change, LOTCAST__V1__LEDGER_KIND__LEDGER_KIND_PURCHASE, reference))
+    if (fresh &&
+        !post_difference(change, LOTCAST__V1__LEDGER_KIND__LEDGER_KIND_PURCHASE, reference))
         return out_of_memory(status);
-    if (session->payment_intent[0] == '\0' || strlen(session->payment_intent) > ID_BYTES_MAX)
+    /* Who paid first may not have known by what: the one that does says it. */
+    if (purchase->payment_intent[0] != '\0' || session->payment_intent[0] == '\0' ||
+        strlen(session->payment_intent) > ID_BYTES_MAX)
         return RPC_OK;
     purchase->payment_intent = (char *)session->payment_intent;
+    change->changed = true;
     enum rpc_code code =
         store_read(change->services->options.store, change->context, &kept, 1, status);
     if (code == RPC_OK && !apply_kept(change, &kept))

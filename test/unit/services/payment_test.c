@@ -191,6 +191,22 @@ static void keeps_events_of_a_payment_to_come(void **state)
     expect_state(till, 1, "completed", WELCOME_CENTI + BOUGHT_CENTI - 40000);
 }
 
+static void learns_the_payment_late(void **state)
+{
+    struct till *till = *state;
+    begin_purchase(till);
+    const char *event = paid(till, 1);
+    const char *at = strstr(event, "\"pi_1\"");
+    till_deliver_ok(till, till_refund_event(till, 1, 50000, 10000));
+    till_deliver_ok(till, arena_printf(&till->fixture.arena, "%.*snull%s", (int)(at - event), event,
+                                       at + strlen("\"pi_1\"")));
+    expect_state(till, 1, "completed", WELCOME_CENTI + BOUGHT_CENTI);
+    till_deliver_ok(till, event);
+    expect_state(till, 1, "completed", WELCOME_CENTI + BOUGHT_CENTI - 200000);
+    till_deliver_ok(till, till_refund_event(till, 1, 50000, 50000));
+    expect_state(till, 1, "refunded", WELCOME_CENTI);
+}
+
 static void forgets_what_nobody_claims(void **state)
 {
     struct till *till = *state;
@@ -474,6 +490,7 @@ int main(void)
         TEST(takes_refunds_back),
         TEST(goes_below_zero_if_need_be),
         TEST(keeps_events_of_a_payment_to_come),
+        TEST(learns_the_payment_late),
         TEST(forgets_what_nobody_claims),
         TEST(a_refund_before_its_payment_nets_to_nothing),
         TEST(settles_disputes),
