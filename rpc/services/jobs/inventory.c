@@ -18,6 +18,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rpc/services/jobs/pages.h"
+
 /* Items of one read of the inventory. */
 #define INVENTORY_PAGE_ROWS 1000
 /* A batch is decided anew so often when an item has changed meanwhile. */
@@ -41,13 +43,16 @@ static enum rpc_code site_read(struct inventory_update *update, struct rpc_statu
 {
     struct job_step *step = update->step;
     const struct services_options *options = &step->services->options;
+    struct jobs_pages *pages = jobs__pages_open(step);
     const struct site_scan_options scan_options = {.http = options->http,
                                                    .policy = options->scan_policy,
                                                    .url = update->url,
                                                    .items_max = options->scan_items_max,
                                                    .progress = progress,
-                                                   .progress_arg = step};
+                                                   .progress_arg = step,
+                                                   .memory = jobs__pages_memory(pages)};
     enum rpc_code code = site_scan_run(&scan_options, step->context, &update->site, status);
+    jobs__pages_close(pages, code == RPC_OK && update->site.complete);
     if (code != RPC_OK)
         return code;
     if (atomic_load(&step->run->cancelled))
