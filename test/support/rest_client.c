@@ -230,7 +230,8 @@ size_t rest_answer_length(const struct rest_answer *answer, const char *path)
 bool rest_answer_null(const struct rest_answer *answer, const char *path)
 {
     yajl_val tree;
-    bool is_null = YAJL_IS_NULL(look_up(answer, path, &tree));
+    yajl_val value = look_up(answer, path, &tree); /* the macro looks twice */
+    bool is_null = YAJL_IS_NULL(value);
     yajl_tree_free(tree);
     return is_null;
 }
