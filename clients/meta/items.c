@@ -37,8 +37,9 @@ static bool row_id(const struct json_tree *value, int64_t *ret_id)
 /* Keeps one error an item: the first, which has a text if any has. */
 static size_t unique_errors(struct meta_item_error *errors, size_t count)
 {
-    qsort(errors, count, sizeof *errors, compare_errors);
     size_t kept = 0;
+    if (count > 0)
+        qsort(errors, count, sizeof *errors, compare_errors);
     for (size_t i = 0; i < count; i++) {
         if (kept == 0 || errors[kept - 1].item_id != errors[i].item_id)
             errors[kept++] = errors[i];

@@ -47,6 +47,14 @@ int fake_count(enum meta_object kind)
     return count;
 }
 
+bool fake_holds(int64_t item_id)
+{
+    lock();
+    bool holds = fake->items[item_id];
+    unlock();
+    return holds;
+}
+
 /* Counts a call and says what becomes of it. */
 static enum fake_fault call(const char *token)
 {

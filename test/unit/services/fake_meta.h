@@ -52,7 +52,7 @@ struct fake_meta {
     struct fake_object objects[FAKE_OBJECTS_MAX];
     int64_t item_count; /* distinct items in the catalog */
     bool items[FAKE_ITEMS_MAX];
-    int submits;
+    atomic_int submits;
     int updates, deletes, lists; /* of items; of the catalog */
     int64_t refused_at_once_id;
     int day_count;
@@ -85,5 +85,7 @@ extern struct fake_meta *fake;
 void fake_open(const char *path);
 /* Objects of a kind that exist. */
 int fake_count(enum meta_object kind);
+/* Whether the catalog holds an item; while jobs run. */
+bool fake_holds(int64_t item_id);
 
 #endif

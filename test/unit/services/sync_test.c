@@ -231,6 +231,34 @@ static void puts_the_catalog_right(void **state)
     assert_int_equal(fake->updates, 1);
 }
 
+/* More than a batch of Meta's, and many commits. */
+static void goes_through_large_sites(void **state)
+{
+    struct logic *logic = *state;
+    struct rpc_status status;
+    char id[64];
+    put_customer(logic->store, false);
+    put_balance(logic->store, 1000000);
+    put_connection(logic->store, logic->services, FAKE_TOKEN, false, "USD");
+    fake->site_items = 11000;
+    assert_int_equal(connect_site(logic, SITE, &status), 11000);
+    expect_ok(launch_now(logic, id, &status), &status);
+    assert_int_equal(fake->submits, 3);
+    sync_expect(logic, false, "11000 0 0 0");
+    assert_int_equal(fake->submits, 3);
+    fake->site_price++;
+    fake->site_items = 11500;
+    fake->site_gap = 7000;
+    sync_expect(logic, false, "11499 500 10999 1");
+    assert_int_equal(fake->deletes, 1);
+    assert_int_equal(fake->item_count, 11499);
+    expect_marks(logic, "11499 0 0");
+    fake->site_items = 100;
+    sync_expect(logic, true, "100 0 0 11399");
+    assert_int_equal(fake->item_count, 100);
+    expect_in_step(logic);
+}
+
 /* --- together --- */
 
 struct caller {
@@ -305,7 +333,7 @@ static bool catalog_holds(void *wait_)
 {
     const struct catalog_wait *wait = wait_;
     for (int id = 0; id < 100; id++)
-        if (fake->items[id] != (id >= wait->first && id <= wait->last))
+        if (fake_holds(id) != (id >= wait->first && id <= wait->last))
             return false;
     return true;
 }
@@ -561,6 +589,7 @@ int main(void)
         TEST(a_dead_token_ends_it),
         TEST(goes_on_through_meta_s_faults),
         TEST(puts_the_catalog_right),
+        TEST(goes_through_large_sites),
         TEST(fifty_at_once_are_one),
         TEST(a_new_site_ends_in_a_sync),
         TEST(waits_for_a_first_scan),
