@@ -30,6 +30,8 @@ const struct tool_command tool_commands[] = {
      "--message --link --json", tool_run_suggestion},
     {"suggestion", "list", "", "the last announcements", "--json", tool_run_suggestion},
     {"suggestion", "withdraw", "ID", "shows it no more", "--json", tool_run_suggestion},
+    {"sync", "", "--customer ID [--confirm-removals]", "brings a customer's catalog in step",
+     "--customer --confirm-removals --json", tool_run_sync},
     {"completion", "", "", "a script that completes these in bash", "", tool_run_completion},
 };
 const size_t tool_command_count = sizeof tool_commands / sizeof tool_commands[0];

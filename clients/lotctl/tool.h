@@ -46,6 +46,8 @@ tool_run tool_run_customers;
 tool_run tool_run_admin, tool_run_audit;
 /* ledger.c */
 tool_run tool_run_ledger;
+/* sync.c */
+tool_run tool_run_sync;
 /* suggestion.c */
 tool_run tool_run_suggestion;
 /* completion.c */

@@ -490,6 +490,16 @@ static void lotctl_shows_customers_and_sets_passwords(void **state)
     lotctl_expect("completion | bash -n && echo well", "", 0, "well");
 }
 
+static void lotctl_syncs(void **state)
+{
+    (void)state;
+    lotctl_expect("sync", "", 2, "lotctl sync");
+    lotctl_expect("sync --customer 999", "", 1, "NOT_FOUND");
+    lotctl_expect(at("sync --customer %s", john_id), "", 1, "NOT_LAUNCHED");
+    lotctl_expect(at("sync --customer %s", jane_id), "", 0, "247");
+    lotctl_expect(at("sync --json --customer %s", jane_id), "", 0, "\"itemsProcessed\":247");
+}
+
 /* How many entries have the action, and are whole. */
 static size_t audit_count(const struct rest_answer *answer, const char *action)
 {
@@ -552,6 +562,7 @@ int main(void)
         cmocka_unit_test(a_suspension_ends_sessions_and_pauses_the_ads),
         cmocka_unit_test(lotctl_shows_customers_and_sets_passwords),
         cmocka_unit_test(the_audit_lists_it_all),
+        cmocka_unit_test(lotctl_syncs),
     };
     return cmocka_run_group_tests_name("admin", tests, start, stop);
 }
