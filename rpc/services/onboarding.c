@@ -13,10 +13,12 @@
 #include <string.h>
 
 #include "clients/site/site.h"
+#include "rpc/base/clock.h"
 #include "rpc/services/deferred.h"
 #include "rpc/services/jobs/jobs.h"
 #include "rpc/services/model/budget.h"
 #include "rpc/services/model/onboarding.h"
+#include "rpc/services/model/standing.h"
 #include "rpc/services/website.h"
 
 /* ConnectWebsite answers with what there is after so long. */
@@ -197,7 +199,7 @@ static enum rpc_code launch_meta_check(const struct launch_start *start, struct 
 {
     const Lotcast__V1__MetaConnectionRecord *connection =
         services__row(&start->ops[LAUNCH_CONNECTION]);
-    if (connection == NULL || connection->token_sealed.len == 0 || connection->token_dead)
+    if (!standing_token_alive(connection, clock_now_ms()))
         return FAIL(status, META_NOT_CONNECTED, NULL);
     const char *currency = selected_currency(connection);
     if (currency == NULL || connection->page_id[0] == '\0' || connection->business_id[0] == '\0')

@@ -55,6 +55,16 @@ bool fake_holds(int64_t item_id)
     return holds;
 }
 
+bool fake_active(enum meta_object kind)
+{
+    bool active = false;
+    lock();
+    for (int i = 0; i < fake->object_count; i++)
+        active = active || (fake->objects[i].kind == kind && fake->objects[i].active);
+    unlock();
+    return active;
+}
+
 /* Counts a call and says what becomes of it. */
 static enum fake_fault call(const char *token)
 {

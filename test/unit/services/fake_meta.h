@@ -87,5 +87,7 @@ void fake_open(const char *path);
 int fake_count(enum meta_object kind);
 /* Whether the catalog holds an item; while jobs run. */
 bool fake_holds(int64_t item_id);
+/* Whether one of a kind is active. */
+bool fake_active(enum meta_object kind);
 
 #endif
