@@ -110,6 +110,7 @@ enum rpc_code site_fixture_scan_url(struct site_fixture *fixture, const char *ur
         .items_max = fixture->items_max == 0 ? 100000 : fixture->items_max,
         .progress = fixture->progress,
         .progress_arg = fixture->progress_arg,
+        .memory = fixture->memory,
     };
     fixture->scan = (struct site_scan){0};
     rpc_status_clear(&fixture->status);

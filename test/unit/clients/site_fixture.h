@@ -33,6 +33,7 @@ struct site_fixture {
     int64_t items_max;   /* 0: 100,000 */
     site_progress *progress;
     void *progress_arg;
+    const struct site_memory *memory;
     atomic_int requests;
     struct rpc_status status; /* of the scan */
     struct site_scan scan;
