@@ -222,8 +222,11 @@ static bool take_fields(struct site_collection *collection, struct item *item,
         record->condition = (Lotcast__V1__ItemCondition)found->condition;
     if (may_take(item, FIELD_MILEAGE, rank, found->mileage >= 0)) {
         record->mileage = found->mileage;
+        /* Of a known page it lies in that page's record. */
         record->mileage_unit =
-            (char *)(uintptr_t)(found->mileage_unit == NULL ? "" : found->mileage_unit);
+            arena_strdup(collection->arena, found->mileage_unit == NULL ? "" : found->mileage_unit);
+        if (record->mileage_unit == NULL)
+            return false;
     }
     if (found->is_vehicle)
         record->kind = LOTCAST__V1__ITEM_KIND__ITEM_KIND_VEHICLE;
