@@ -20,6 +20,16 @@ static struct catalog_run catalog_run_of(struct job_step *step)
                                 .handles = &launch->batch_handles};
 }
 
+/* An earlier launch that failed may have sent what has gone since. */
+static enum rpc_code gone_send(struct catalog_run *run, struct rpc_status *status)
+{
+    int64_t gone_id = 0;
+    enum rpc_code code = RPC_OK;
+    for (bool complete = false; code == RPC_OK && !complete;)
+        code = jobs__catalog_send_gone(run, &gone_id, &complete, status);
+    return code;
+}
+
 enum rpc_code jobs__launch_items(struct job_step *step, struct rpc_status *status)
 {
     Lotcast__V1__LaunchJob *launch = step->job->launch;
@@ -40,11 +50,13 @@ enum rpc_code jobs__launch_items(struct job_step *step, struct rpc_status *statu
     enum rpc_code code = jobs__catalog_send(&run, &complete, &sent, status);
     if (code != RPC_OK)
         return code;
-    if (!complete)
+    if (!complete) {
         step->next = LAUNCH_STEP_ITEMS;
-    else if (sent == 0 && launch->n_batch_handles == 0)
+        return RPC_OK;
+    }
+    if (sent == 0 && launch->n_batch_handles == 0)
         return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_NO_ITEMS_FOUND, NULL);
-    return RPC_OK;
+    return gone_send(&run, status);
 }
 
 enum rpc_code jobs__launch_items_wait(struct job_step *step, struct rpc_status *status)

@@ -448,7 +448,7 @@ const struct job_kind jobs__sync = {
     .name = "sync",
     .steps = sync_steps,
     .step_count = SYNC_STEP_COUNT,
-    .threads = 8,
+    .threads = 16,
     .arena_bytes_max = SYNC_ARENA_BYTES_MAX,
     .failed = sync_failed,
 };
