@@ -17,6 +17,7 @@ struct rpc__pool {
     size_t count;
     size_t max;
     unsigned idle; /* workers that wait */
+    bool waking;   /* one of them was woken and has not come yet */
     bool stopping;
     unsigned thread_count;
     pthread_t threads[];
@@ -35,6 +36,19 @@ static struct rpc_server_call *take_first(struct rpc__pool *pool)
     return call;
 }
 
+/*
+ * Whether a worker is to be woken, once the lock is free. One at a time: who comes wakes the next
+ * if there is still work, and who has finished takes on before that; so a burst of short calls does
+ * not wake everybody.
+ */
+static bool wakes_another(struct rpc__pool *pool)
+{
+    if (pool->first == NULL || pool->idle == 0 || pool->waking)
+        return false;
+    pool->waking = true;
+    return true;
+}
+
 static void *worker_main(void *arg)
 {
     struct rpc__pool *pool = arg;
@@ -44,10 +58,14 @@ static void *worker_main(void *arg)
             pool->idle++;
             (void)pthread_cond_wait(&pool->ready, &pool->lock);
             pool->idle--;
+            pool->waking = false;
             continue;
         }
         struct rpc_server_call *call = take_first(pool);
+        bool wake = wakes_another(pool);
         (void)pthread_mutex_unlock(&pool->lock);
+        if (wake)
+            (void)pthread_cond_signal(&pool->ready);
         pool->run(call);
         (void)pthread_mutex_lock(&pool->lock);
     }
@@ -85,6 +103,7 @@ bool rpc__pool_submit(struct rpc__pool *pool, struct rpc_server_call *call)
 {
     (void)pthread_mutex_lock(&pool->lock);
     bool fits = !pool->stopping && pool->count < pool->max;
+    bool wake = false;
     if (fits) {
         call->next = NULL;
         if (pool->last == NULL)
@@ -95,10 +114,11 @@ bool rpc__pool_submit(struct rpc__pool *pool, struct rpc_server_call *call)
         pool->count++;
         if (pool->depth != NULL)
             metric_add(pool->depth, 1);
-        if (pool->idle > 0)
-            (void)pthread_cond_signal(&pool->ready);
+        wake = wakes_another(pool);
     }
     (void)pthread_mutex_unlock(&pool->lock);
+    if (wake)
+        (void)pthread_cond_signal(&pool->ready);
     return fits;
 }
 
