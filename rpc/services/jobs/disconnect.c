@@ -25,12 +25,13 @@
 #include "rpc/services/model/standing.h"
 #include "rpc/services/secret.h"
 
-/* How long a pause is waited for, since the job was made: the call that made it waits for 29 s. */
-#define PAUSE_WAIT_MS 16000
 /* Attempts of the CAMPAIGN_STATE job that must have failed before Meta counts as not answering. */
 #define PAUSE_FAILURES 2
-/* Between two looks. The first one is early: the other job is quick. */
-#define PAUSE_LOOK_MS 300
+/* Between two looks, and how many: about 16 s, as the call that made the job waits for 29 s.
+ * Counted, so that neither a crash nor a clock that is set ends the wait. */
+#define PAUSE_LOOK_MS 400
+#define PAUSE_LOOKS_MAX 40
+/* The first one is early: the other job is quick. */
 #define PAUSE_FIRST_LOOK_MS 50
 /* Attempts to revoke before the token is forgotten all the same. */
 #define REVOKE_TRIES 2
@@ -61,6 +62,7 @@ static enum rpc_code read_all(struct job_step *step, struct store_read_op *ops,
 /* Another look, as a new step: its attempts count anew. */
 static enum rpc_code look_again(struct job_step *step, int64_t delay_ms)
 {
+    step->job->disconnect->looks++;
     step->next = DISCONNECT_STEP_PAUSE;
     step->delay_ms = delay_ms;
     return RPC_OK;
@@ -134,7 +136,7 @@ static bool pause_failed(const struct job_step *step, const struct store_read_op
     const Lotcast__V1__JobRecord *asked = services__row(&ops[STATE_JOB]);
     if (asked == NULL || asked->state == LOTCAST__V1__JOB_STATE__JOB_STATE_FAILED)
         return true;
-    if (clock_now_ms() - step->job->created_at_ms > PAUSE_WAIT_MS)
+    if (step->job->disconnect->looks >= PAUSE_LOOKS_MAX)
         return true;
     int32_t before = step->job->disconnect->state_attempts;
     if (asked->attempt < before)
