@@ -418,6 +418,10 @@ static void testing_a_site_changes_nothing(void **state)
     fake->site_error = LOTCAST__V1__REASON__REASON_WEBSITE_UNREACHABLE;
     assert_int_equal(test_site(logic, PATIENCE_MS, &status), -1);
     expect_reason(&status, "WEBSITE_UNREACHABLE");
+    fake->site_error = LOTCAST__V1__REASON__REASON_INVALID_URL; /* it leads to a refused address */
+    assert_int_equal(test_site(logic, PATIENCE_MS, &status), -1);
+    expect_reason(&status, "INVALID_URL");
+    assert_string_equal(status.field, "");
     fake->site_error = LOTCAST__V1__REASON__REASON_UNSPECIFIED;
     fake->site_slow = true;
     assert_int_equal(test_site(logic, 1500, &status), 0); /* nothing yet in all that time */
@@ -477,6 +481,38 @@ static void tests_of_a_site_at_once_share_one_reading(void **state)
     assert_true(fake->site_reads < reads + RACERS);
 }
 
+#define CROWD 80
+
+/* Whoever comes when enough wait already is told to come later. */
+static void too_many_tests_of_a_site_are_refused(void **state)
+{
+    struct logic *logic = *state;
+    static struct prober probers[CROWD];
+    pthread_t threads[CROWD];
+    struct rpc_status status;
+    put_account(logic);
+    fake->site_items = 12;
+    assert_int_equal(connect_site(logic, SITE, &status), 12);
+    int reads = fake->site_reads;
+    fake->site_slow = true;
+    for (int i = 0; i < CROWD; i++) {
+        probers[i] = (struct prober){.logic = logic};
+        assert_int_equal(pthread_create(&threads[i], NULL, probe, &probers[i]), 0);
+    }
+    assert_true(wait_until(site_is_read, &reads, PATIENCE_MS));
+    /* One that joins still gives up soon. */
+    while (test_site(logic, 500, &status) >= 0 ||
+           status.reason != LOTCAST__V1__REASON__REASON_RATE_LIMITED)
+        continue;
+    assert_true(status.retry_after_ms > 0);
+    fake->site_slow = false;
+    for (int i = 0; i < CROWD; i++) {
+        (void)pthread_join(threads[i], NULL);
+        if (probers[i].found != 12)
+            expect_reason(&probers[i].status, "RATE_LIMITED");
+    }
+}
+
 /* The role's end ends what waits. */
 static void the_end_ends_tests(void **state)
 {
@@ -513,6 +549,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_site_that_fails_leaves_the_old_one, begin, end),
         cmocka_unit_test_setup_teardown(testing_a_site_changes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(tests_of_a_site_at_once_share_one_reading, begin, end),
+        cmocka_unit_test_setup_teardown(too_many_tests_of_a_site_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(the_end_ends_tests, begin, end),
     };
     return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
