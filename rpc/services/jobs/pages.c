@@ -167,9 +167,15 @@ static void forget_unseen(struct jobs_pages *pages, const struct store_read_op *
         if (is_seen)
             continue;
         begin_commit(pages);
-        (void)store_commit_delete(&pages->commit, page_record,
-                                  store_key(store_number(page->customer_id),
-                                            store_data(page->url_hash.data, page->url_hash.len)));
+        /* The commit outlives the rows. */
+        char *hash = arena_strndup(&pages->arena, page->url_hash.data, page->url_hash.len);
+        if (hash == NULL) {
+            pages->is_out = true;
+            return;
+        }
+        (void)store_commit_delete(
+            &pages->commit, page_record,
+            store_key(store_number(page->customer_id), store_data(hash, page->url_hash.len)));
         send_if_large(pages);
     }
 }

@@ -491,6 +491,33 @@ static Lotcast__V1__ItemRecord *site_item(int number, int index, struct arena *a
     return item;
 }
 
+/* Each page is as it is known, or is kept with an item and a link. */
+static void site_page_read(const struct site_memory *memory, int number, struct arena *arena)
+{
+    Lotcast__V1__PageRecord page = LOTCAST__V1__PAGE_RECORD__INIT;
+    Lotcast__V1__PageFinding finding = LOTCAST__V1__PAGE_FINDING__INIT;
+    Lotcast__V1__PageLink link = LOTCAST__V1__PAGE_LINK__INIT;
+    Lotcast__V1__PageFinding *findings[] = {&finding};
+    Lotcast__V1__PageLink *links[] = {&link};
+    char *url = arena_printf(arena, "https://shop.example/p/%d", number);
+    page.etag = arena_printf(arena, "v%d", fake->site_page_version);
+    const Lotcast__V1__PageRecord *known = memory->find(memory->arg, url, arena);
+    if (known != NULL && strcmp(known->etag, page.etag) == 0 && known->n_findings == 1 &&
+        strcmp(known->findings[0]->item->title, url) == 0 && known->n_links == 1) {
+        (void)atomic_fetch_add(&fake->site_pages_same, 1);
+        memory->keep(memory->arg, url, NULL);
+        return;
+    }
+    finding.item = site_item(number, 0, arena);
+    finding.item->title = url;
+    link.url = url;
+    page.findings = findings;
+    page.links = links;
+    page.n_findings = 1;
+    page.n_links = 1;
+    memory->keep(memory->arg, url, &page);
+}
+
 enum rpc_code site_scan_run(const struct site_scan_options *options, struct rpc_context *context,
                             struct site_scan *ret_scan, struct rpc_status *status)
 {
@@ -511,6 +538,8 @@ enum rpc_code site_scan_run(const struct site_scan_options *options, struct rpc_
         if (fake->site_first + (int)i != fake->site_gap)
             scan.items[count++] = site_item(fake->site_first + (int)i, (int)i, context->arena);
     scan.item_count = count;
+    for (int i = 0; i < fake->site_pages && options->memory != NULL; i++)
+        site_page_read(options->memory, fake->site_page_first + i, context->arena);
     (void)options->progress(options->progress_arg, fake->site_items, fake->site_items + 1);
     *ret_scan = scan;
     return RPC_OK;
