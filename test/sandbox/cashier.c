@@ -321,6 +321,28 @@ static void refund_create(struct cashier *cashier, struct exchange *x)
                         session->payment_intent);
 }
 
+/* GET ID and POST ID/expire; false for anything else. */
+static bool session_call(struct cashier *cashier, struct exchange *x, const char *rest)
+{
+    size_t len = strcspn(rest, "/");
+    bool expiring = strcmp(rest + len, "/expire") == 0 && strcmp(x->method, "POST") == 0;
+    bool reading = rest[len] == '\0' && strcmp(x->method, "GET") == 0;
+    if (!expiring && !reading)
+        return false;
+    const char *id = exchange_printf(x, "%.*s", (int)len, rest);
+    struct cashier_session *session = cashier_session_find(cashier, id);
+    if (session == NULL)
+        return !fail(x, 404, "invalid_request_error", "resource_missing", "session",
+                     exchange_printf(x, "No such checkout.session: %s", id));
+    if (expiring && session->status != CASHIER_OPEN)
+        return !fail(x, 400, "invalid_request_error", NULL, NULL,
+                     "Only Checkout Sessions with a status in [\"open\"] can be expired.");
+    if (expiring)
+        cashier_expire(cashier, session);
+    cashier_session_print(cashier, session, &x->answer);
+    return true;
+}
+
 static bool api_work(struct cashier *cashier, struct exchange *x)
 {
     static const char sessions[] = "/v1/checkout/sessions";
@@ -333,17 +355,9 @@ static bool api_work(struct cashier *cashier, struct exchange *x)
         refund_create(cashier, x);
         return true;
     }
-    if (post || strcmp(x->method, "GET") != 0 ||
-        strncmp(x->path, sessions, strlen(sessions)) != 0 || x->path[strlen(sessions)] != '/')
+    if (strncmp(x->path, sessions, strlen(sessions)) != 0 || x->path[strlen(sessions)] != '/')
         return false;
-    const char *id = x->path + strlen(sessions) + 1;
-    const struct cashier_session *session = cashier_session_find(cashier, id);
-    if (session == NULL)
-        (void)fail(x, 404, "invalid_request_error", "resource_missing", "session",
-                   exchange_printf(x, "No such checkout.session: %s", id));
-    else
-        cashier_session_print(cashier, session, &x->answer);
-    return true;
+    return session_call(cashier, x, x->path + strlen(sessions) + 1);
 }
 
 /* --- idempotency keys --- */
@@ -398,6 +412,17 @@ static void api_run(struct cashier *cashier, struct exchange *x)
         answer_keep(cashier, x, key, request);
 }
 
+/* What the caller has said of the call comes back beside the answer. */
+static void add_echoes(struct exchange *x)
+{
+    static const char *const names[] = {"Idempotency-Key", "Stripe-Version"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *value = exchange_header(x, names[i]);
+        if (value != NULL)
+            exchange_add_header(x, names[i], exchange_printf(x, "%s", value));
+    }
+}
+
 void cashier_handle(struct cashier *cashier, struct exchange *x)
 {
     char id[CASHIER_ID_BYTES];
@@ -410,6 +435,7 @@ void cashier_handle(struct cashier *cashier, struct exchange *x)
     x->content_type = "application/json";
     cashier_id("req", id);
     exchange_add_header(x, "Request-Id", exchange_printf(x, "%s", id));
+    add_echoes(x);
     if (authorization == NULL || strcmp(authorization, wanted) != 0) {
         (void)fail(x, 401, "invalid_request_error", NULL, NULL, "Invalid API Key provided");
         return;

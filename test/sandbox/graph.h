@@ -184,20 +184,33 @@ bool graph_object_print(struct graph_call *call, const struct graph_object *obje
 void graph_object_list(struct graph_call *call, enum graph_kind kind, int64_t owner);
 void graph_objects_dump(struct graph *graph, struct buffer *out);
 
-/* graph_page.c: paging of lists. */
+/*
+ * graph_page.c: paging of lists. Forward, the first `limit` rows behind `after` are printed as they
+ * come. Backward (`before`), every row in front of it is printed, and in the end all but the last
+ * `limit` are taken out again.
+ */
+struct graph_page_mark {
+    int64_t key;
+    size_t at; /* where the row begins in the answer */
+};
 struct graph_page {
-    int64_t after; /* rows up to this key are through */
+    int64_t after;  /* rows up to this key are through */
+    int64_t before; /* not 0: backward, from the rows in front of this key */
     int64_t limit;
     int64_t rows; /* printed */
     int64_t first_key;
     int64_t last_key;
-    bool more;
+    bool more;                     /* there are rows behind this page */
+    bool less;                     /* and in front of it */
+    size_t start;                  /* where the first row begins in the answer */
+    struct graph_page_mark *marks; /* backward: of the last `limit` rows, in a ring */
 };
-/* Reads limit and after, at most `size` rows; false with the error answered. Begins the answer. */
+/* Reads limit, after and before, at most `size` rows; false with the error answered. Begins the
+ * answer. */
 bool graph_page_start(struct graph_call *call, int64_t size, struct graph_page *page);
 /* Whether the row of this key (rising, from 1) is to be printed; prints the comma. */
 bool graph_page_row(struct graph_call *call, struct graph_page *page, int64_t key);
-void graph_page_end(struct graph_call *call, const struct graph_page *page);
+void graph_page_end(struct graph_call *call, struct graph_page *page);
 
 /* graph_check.c: parameters by table. */
 enum graph_type {

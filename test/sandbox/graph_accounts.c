@@ -106,7 +106,7 @@ static void page_list(struct graph_call *call)
     if (!graph_allowed(call, GRAPH_PAGES_SHOW_LIST) ||
         !graph_page_start(call, ACCOUNT_PAGE_ROWS, &page))
         return;
-    if (page.after == 0) {
+    if (page.after == 0 && page.before == 0) {
         page.first_key = 1;
         page.last_key = 1;
         page.more = true;
