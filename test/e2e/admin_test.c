@@ -195,6 +195,23 @@ static void only_admins_see_these_pages(void **state)
         expect(&jane, rows[i].method, rows[i].path, rows[i].body, NULL, 403, "FORBIDDEN");
         expect(&nobody, rows[i].method, rows[i].path, rows[i].body, NULL, 401, "AUTH_REQUIRED");
     }
+    /* However the path is written, it is the same rule or no page at all. */
+    static const char *const tricks[] = {"/admin/%63ustomers", "/admin//customers",
+                                         "/admin/customers;x", "/admin/customers/",
+                                         "/Admin/customers",   "/admin/../admin/customers",
+                                         "/admin/customers%00"};
+    for (size_t i = 0; i < COUNT(tricks); i++) {
+        struct rest_answer answer = ask(&jane, "GET", tricks[i], NULL, NULL);
+        if (answer.status != 403 && answer.status != 404 && answer.status != 400)
+            fail_msg("%s: %d", tricks[i], answer.status);
+        rest_answer_free(&answer);
+    }
+    /* Navigations are for the frontend's pages. */
+    struct rest_client page = admin;
+    page.accept = "text/html,application/xhtml+xml,*/*;q=0.8";
+    expect(&page, "GET", "/admin/customers", NULL, NULL, 404, "NOT_FOUND");
+    page.accept = "application/json";
+    expect(&page, "GET", "/admin/customers", NULL, NULL, 200, "");
     /* Operators' methods have no route. */
     expect(&admin, "POST", "/admin/admins", "{}", NULL, 404, "NOT_FOUND");
 }
