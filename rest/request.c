@@ -149,6 +149,9 @@ static bool step_head(struct rest_request *request)
         close_after(request);
         return answer(request, request->connection->gate.refusal);
     }
+    /* Its body was left on the wire: whatever is answered, nothing that follows is a request. */
+    if (request->is_gated && request->connection->gate.body_too_large)
+        close_after(request);
     sort_headers(request);
     take_trace(request);
     take_address(request);
@@ -266,10 +269,8 @@ static bool step_body(struct rest_request *request)
     size_t len = request->req->entity.base == NULL ? 0 : request->req->entity.len;
     if (len > GATE_BODY_BYTES_MAX)
         return answer(request, LOTCAST__V1__REASON__REASON_PAYLOAD_TOO_LARGE);
-    if (request->is_gated && request->connection->gate.body_too_large) {
-        close_after(request);
+    if (request->is_gated && request->connection->gate.body_too_large)
         return answer(request, LOTCAST__V1__REASON__REASON_PAYLOAD_TOO_LARGE);
-    }
     if (is_safe(request) || len == 0 || request->route->raw_request)
         return false;
     if (type->count != 1 || !header_is_json(type->items[0]))

@@ -109,6 +109,41 @@ static void test_pipelining(void **state)
     rest_fixture_stop(&fixture);
 }
 
+/*
+ * A body over the limit is not read. Whatever the request is answered, what its sender says next is
+ * that body and never another request.
+ */
+static void test_body_left_unread_is_no_request(void **state)
+{
+    (void)state;
+    static const char *const requests[] = {
+        "POST /nothing HTTP/1.1\r\n" HOST,
+        "GET /healthz HTTP/1.1\r\n" HOST,
+        "GET /readyz HTTP/1.1\r\n" HOST,
+        "GET /metrics HTTP/1.1\r\n" HOST,
+        "GET /app/x HTTP/1.1\r\n" HOST "Accept: text/html\r\n",
+        "GET /api/auth/login HTTP/1.1\r\n" HOST,
+        "OPTIONS /api/auth/login HTTP/1.1\r\n" HOST,
+        "POST /api/auth/login HTTP/1.1\r\n" HOST "Origin: http://evil.example\r\n",
+        "POST /api/auth/login HTTP/1.1\r\n" HOST,
+    };
+    struct rest_fixture fixture;
+    rest_fixture_start(&fixture, NULL);
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        int fd = raw_connect(&fixture);
+        struct raw_answer answer;
+        raw_send(fd, requests[i]);
+        raw_send(fd, "Content-Length: 1048577\r\n\r\n");
+        raw_read(fd, false, &answer);
+        assert_true(answer.status >= 200 && answer.status < 500);
+        raw_answer_free(&answer);
+        raw_send(fd, "GET /healthz HTTP/1.1\r\n" HOST "\r\n");
+        assert_true(raw_is_closed(fd));
+        (void)close(fd);
+    }
+    rest_fixture_stop(&fixture);
+}
+
 static void test_continue(void **state)
 {
     (void)state;
@@ -570,6 +605,7 @@ static void test_drain_under_load(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_body_left_unread_is_no_request),
         cmocka_unit_test(test_keep_alive),
         cmocka_unit_test(test_pipelining),
         cmocka_unit_test(test_continue),
