@@ -180,6 +180,37 @@ static void a_code_is_exchanged_once(void **state)
         RPC_UNAVAILABLE);
 }
 
+static void a_token_is_revoked(void **state)
+{
+    static const struct {
+        struct answer answer;
+        enum rpc_code want;
+        size_t asked_min;
+    } rows[] = {
+        {{200, NULL, "{\"success\":true}"}, RPC_OK, 1},
+        {{200, NULL, "{\"success\":false}"}, RPC_UNAVAILABLE, 1},
+        {{200, NULL, "{}"}, RPC_UNAVAILABLE, 1},
+        {{200, NULL, "true"}, RPC_UNAVAILABLE, 1},
+        {{400, NULL, "{\"error\":{\"code\":190,\"error_subcode\":458}}"}, RPC_UNAUTHENTICATED, 1},
+        {{400, NULL, "{\"error\":{\"code\":10}}"}, RPC_PERMISSION_DENIED, 1},
+        {{500, NULL, "down"}, RPC_UNAVAILABLE, 2}, /* to revoke twice is to revoke once */
+    };
+    struct meta_script *f = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        meta_script_set(f, &rows[i].answer, 1);
+        assert_int_equal(meta_token_revoke(f->client, &f->context, TOKEN, &f->status),
+                         rows[i].want);
+        assert_true(meta_script_count(f) >= rows[i].asked_min);
+        assert_string_equal(meta_script_request(f, 0)->verb, "DELETE");
+        assert_string_equal(meta_script_request(f, 0)->target,
+                            "/v24.0/me/permissions?appsecret_proof=" PROOF);
+        assert_non_null(
+            strstr(meta_script_request(f, 0)->head, "Authorization: Bearer " TOKEN "\r\n"));
+        if (rows[i].want != RPC_OK)
+            assert_no_secret(f);
+    }
+}
+
 static void the_token_is_in_the_header_alone(void **state)
 {
     struct meta_script *f = *state;
@@ -353,6 +384,7 @@ int main(void)
         TEST(throttling_says_how_long),
         TEST(reads_are_repeated),
         TEST(a_code_is_exchanged_once),
+        TEST(a_token_is_revoked),
         TEST(the_token_is_in_the_header_alone),
         TEST(lists_are_walked_on_our_base),
         TEST(bad_lists_are_refused),
