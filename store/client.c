@@ -19,6 +19,8 @@ struct store_client {
     const struct registry_method *read;
     const struct registry_method *commit;
     const struct registry_method *query;
+    const struct registry_method *backup;
+    const struct registry_method *check;
 };
 
 static const struct registry_method *find_method(const struct registry *registry, const char *name)
@@ -37,7 +39,10 @@ struct store_client *store_client_create(struct rpc_channel *channel,
     client->read = find_method(registry, "lotcast.v1.Store/Read");
     client->commit = find_method(registry, "lotcast.v1.Store/Commit");
     client->query = find_method(registry, "lotcast.v1.Store/Query");
-    if (client->read == NULL || client->commit == NULL || client->query == NULL) {
+    client->backup = find_method(registry, "lotcast.v1.Store/Backup");
+    client->check = find_method(registry, "lotcast.v1.Store/Check");
+    if (client->read == NULL || client->commit == NULL || client->query == NULL ||
+        client->backup == NULL || client->check == NULL) {
         free(client);
         return NULL;
     }
@@ -534,6 +539,31 @@ enum rpc_code store_numbers_take(struct store_client *client, struct rpc_context
     enum rpc_code code = store_commit_send(&commit, context, &response, status);
     if (code == RPC_OK)
         *ret_first = response->results[op]->value - count + 1;
+    return code;
+}
+
+enum rpc_code store_backup(struct store_client *client, struct rpc_context *context,
+                           const Lotcast__V1__BackupResponse **ret_response,
+                           struct rpc_status *status)
+{
+    const Lotcast__V1__BackupRequest request = LOTCAST__V1__BACKUP_REQUEST__INIT;
+    const ProtobufCMessage *message = NULL;
+    enum rpc_code code = call(client, context, client->backup, &request.base, &message, status);
+    if (code == RPC_OK)
+        *ret_response = (const Lotcast__V1__BackupResponse *)(const void *)message;
+    return code;
+}
+
+enum rpc_code store_check_part(struct store_client *client, struct rpc_context *context,
+                               struct span cursor, const Lotcast__V1__CheckResponse **ret_response,
+                               struct rpc_status *status)
+{
+    Lotcast__V1__CheckRequest request = LOTCAST__V1__CHECK_REQUEST__INIT;
+    const ProtobufCMessage *message = NULL;
+    request.cursor = (ProtobufCBinaryData){cursor.len, (uint8_t *)cursor.data};
+    enum rpc_code code = call(client, context, client->check, &request.base, &message, status);
+    if (code == RPC_OK)
+        *ret_response = (const Lotcast__V1__CheckResponse *)(const void *)message;
     return code;
 }
 

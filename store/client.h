@@ -175,6 +175,20 @@ enum rpc_code store_numbers_take(struct store_client *client, struct rpc_context
                                  const char *counter, int64_t count, int64_t *ret_first,
                                  struct rpc_status *status) __attribute__((warn_unused_result));
 
+/* --- for operators --- */
+
+/* A cursor of a check at most, in bytes. */
+#define STORE_CHECK_CURSOR_BYTES_MAX 511
+
+/* A copy of all records in a file on the store's machine. RPC_ABORTED: one is under way. */
+enum rpc_code store_backup(struct store_client *client, struct rpc_context *context,
+                           const Lotcast__V1__BackupResponse **ret_response,
+                           struct rpc_status *status) __attribute__((warn_unused_result));
+/* The next part of a check, behind a cursor; an empty one begins. The last answer has none. */
+enum rpc_code store_check_part(struct store_client *client, struct rpc_context *context,
+                               struct span cursor, const Lotcast__V1__CheckResponse **ret_response,
+                               struct rpc_status *status) __attribute__((warn_unused_result));
+
 /* --- texts --- */
 
 /*

@@ -81,6 +81,12 @@ struct store_engine_ops {
     enum rpc_code (*cursor_previous)(struct store_cursor *cursor, struct store_entry *ret_entry,
                                      struct rpc_status *status);
 
+    /*
+     * Writes the latest snapshot, compacted, into an open file, from its start. Any thread; the
+     * engine is neither resized nor reopened meanwhile, so a write that needs that waits.
+     */
+    enum rpc_code (*copy)(struct store_engine *engine, int fd, struct rpc_status *status);
+
     /* Now and then, on the writer's thread between transactions: heals and sweeps. */
     void (*tend)(struct store_engine *engine);
     /* No transaction may be open. */

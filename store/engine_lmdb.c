@@ -476,6 +476,16 @@ static enum rpc_code lmdb_cursor_previous(struct store_cursor *cursor,
     return move(cursor, MDB_PREV, (struct span){0}, ret_entry, status);
 }
 
+static enum rpc_code lmdb_copy(struct store_engine *base, int fd, struct rpc_status *status)
+{
+    struct lmdb_engine *engine = engine_of(base);
+    (void)pthread_rwlock_rdlock(&engine->gate);
+    int error = engine->env == NULL ? MDB_PANIC : mdb_env_copyfd2(engine->env, fd, MDB_CP_COMPACT);
+    enum rpc_code code = map_error(engine, error, status);
+    (void)pthread_rwlock_unlock(&engine->gate);
+    return code;
+}
+
 static void lmdb_close(struct store_engine *base)
 {
     struct lmdb_engine *engine = engine_of(base);
@@ -502,6 +512,7 @@ static const struct store_engine_ops lmdb_ops = {
     .cursor_last = lmdb_cursor_last,
     .cursor_next = lmdb_cursor_next,
     .cursor_previous = lmdb_cursor_previous,
+    .copy = lmdb_copy,
     .tend = lmdb_tend,
     .close = lmdb_close,
 };

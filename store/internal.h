@@ -2,6 +2,8 @@
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "store/query.h"
 #include "store/store.h"
 #include "store/writer.h"
@@ -11,13 +13,15 @@ struct store {
     struct store_engine *engine;
     struct store_writer *writer;
     int lock_fd; /* -1: not held */
+    char *directory;
+    atomic_bool is_copied; /* a backup is under way */
     struct rpc_service service;
 };
 
 /* In the order of lotcast.v1.Store's methods; `self` is the store. */
 extern rpc_handler *const store__handlers[];
 
-/* The three methods without a call around them, for the handlers and for tests. Any thread. */
+/* The methods without a call around them, for the handlers and for tests. Any thread. */
 
 /* Blocks for as long as the snapshot is read. */
 enum rpc_code store__read(struct store *store, const struct rpc_context *context,
@@ -35,6 +39,16 @@ enum rpc_code store__query(struct store *store, const struct rpc_context *contex
  */
 enum rpc_code store__commit(struct store *store, const Lotcast__V1__CommitRequest *request,
                             struct store_commit_work *work, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+
+/* backup.c. RPC_ABORTED: another one is under way. */
+enum rpc_code store__backup(struct store *store, const struct rpc_context *context,
+                            Lotcast__V1__BackupResponse *response, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+/* check.c: about a second's part of the file. */
+enum rpc_code store__check(struct store *store, const struct rpc_context *context,
+                           const Lotcast__V1__CheckRequest *request,
+                           Lotcast__V1__CheckResponse *response, struct rpc_status *status)
     __attribute__((warn_unused_result));
 
 #endif

@@ -166,4 +166,20 @@ static enum rpc_code handle_query(struct rpc_server_call *call, const void *requ
                         response, status);
 }
 
-rpc_handler *const store__handlers[] = {handle_read, handle_commit, handle_query};
+static enum rpc_code handle_backup(struct rpc_server_call *call, const void *request,
+                                   void *response, struct rpc_status *status)
+{
+    (void)request;
+    return store__backup(rpc_server_call_self(call), rpc_server_call_context(call), response,
+                         status);
+}
+
+static enum rpc_code handle_check(struct rpc_server_call *call, const void *request, void *response,
+                                  struct rpc_status *status)
+{
+    return store__check(rpc_server_call_self(call), rpc_server_call_context(call), request,
+                        response, status);
+}
+
+rpc_handler *const store__handlers[] = {handle_read, handle_commit, handle_query, handle_backup,
+                                        handle_check};

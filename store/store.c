@@ -130,7 +130,10 @@ enum rpc_code store_open(const struct store_options *options, struct store **ret
     store->lock_fd = -1;
     store->service = (struct rpc_service){&lotcast__v1__store__descriptor, store__handlers, store};
     store__metrics_register();
-    enum rpc_code code = store__tables_create(options->registry, &store->tables, status);
+    store->directory = strdup(options->directory);
+    enum rpc_code code = store->directory == NULL
+                             ? rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory")
+                             : store__tables_create(options->registry, &store->tables, status);
     if (code == RPC_OK)
         code = open_records(options, store, status);
     if (code != RPC_OK) {
@@ -151,6 +154,7 @@ void store_close(struct store *store)
     if (store->lock_fd >= 0)
         (void)close(store->lock_fd);
     store__tables_destroy(&store->tables);
+    free(store->directory);
     free(store);
 }
 

@@ -29,4 +29,16 @@ void store_close(struct store *store);
 /* lotcast.v1.Store, for rpc_server_create. Lives as long as the store. */
 const struct rpc_service *store_service(struct store *store);
 
+/* --- backups, as Store.Backup writes them: the file below the store's directory --- */
+
+/*
+ * Makes `directory` (which must not be there, or be empty) the store that a backup's file holds:
+ * copied whole, against its checksum, opened as `registry`'s, and all of it looked at, under
+ * another name beside it until then. RPC_FAILED_PRECONDITION with a message for people;
+ * RPC_DATA_LOSS: the file is not what was written. Nothing is left behind on failure.
+ */
+enum rpc_code store_restore(const char *path, const char *directory,
+                            const struct registry *registry, int64_t *ret_records,
+                            struct rpc_status *status) __attribute__((warn_unused_result));
+
 #endif
