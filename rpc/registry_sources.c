@@ -13,6 +13,7 @@
 #include "lotcast/v1/inventory.pb-c.h"
 #include "lotcast/v1/metrics.pb-c.h"
 #include "lotcast/v1/onboarding.pb-c.h"
+#include "lotcast/v1/operations.pb-c.h"
 #include "lotcast/v1/performance.pb-c.h"
 #include "lotcast/v1/records.pb-c.h"
 #include "lotcast/v1/rpc.pb-c.h"
@@ -40,6 +41,7 @@ static const ProtobufCServiceDescriptor *const services[] = {
     &lotcast__v1__settings__descriptor,
     &lotcast__v1__announcements__descriptor,
     &lotcast__v1__metrics__descriptor,
+    &lotcast__v1__operations__descriptor,
 };
 
 static const ProtobufCMessageDescriptor *const messages[] = {

@@ -49,6 +49,7 @@ extern rpc_handler *const announcements_handlers[];
 extern rpc_handler *const billing_handlers[];
 extern rpc_handler *const inventory_handlers[];
 extern rpc_handler *const performance_handlers[];
+extern rpc_handler *const operations_handlers[];
 
 /* The interceptor's `before`; `self` is the struct services. */
 enum rpc_code services__auth_before(void *self, struct rpc_server_call *call,

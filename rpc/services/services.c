@@ -16,6 +16,7 @@
 #include "lotcast/v1/dashboard.pb-c.h"
 #include "lotcast/v1/inventory.pb-c.h"
 #include "lotcast/v1/onboarding.pb-c.h"
+#include "lotcast/v1/operations.pb-c.h"
 #include "lotcast/v1/performance.pb-c.h"
 #include "lotcast/v1/settings.pb-c.h"
 #include "rpc/services/internal.h"
@@ -52,6 +53,7 @@ static const struct {
     {&lotcast__v1__billing__descriptor, billing_handlers},
     {&lotcast__v1__inventory__descriptor, inventory_handlers},
     {&lotcast__v1__performance__descriptor, performance_handlers},
+    {&lotcast__v1__operations__descriptor, operations_handlers},
 };
 
 #define SERVED_COUNT (sizeof served / sizeof served[0])
