@@ -48,6 +48,8 @@ tool_run tool_run_admin, tool_run_audit;
 tool_run tool_run_ledger;
 /* sync.c */
 tool_run tool_run_sync;
+/* operations.c */
+tool_run tool_run_backup, tool_run_restore, tool_run_store;
 /* suggestion.c */
 tool_run tool_run_suggestion;
 /* completion.c */

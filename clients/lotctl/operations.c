@@ -1,0 +1,203 @@
+/*
+ * lotctl backup, restore and store: the data as a whole. A restore is made here, without a running
+ * service; the others ask it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clients/lotctl/tool.h"
+#include "lotcast/v1/operations.pb-c.h"
+#include "rpc/base/clock.h"
+#include "store/store.h"
+
+#define COPY_BYTES ((size_t)256 * 1024)
+
+static int complain_file(const char *path, const char *why)
+{
+    (void)fprintf(stderr, "lotctl: %s: %s\n", path, why);
+    return TOOL_FAILED;
+}
+
+/* --- backup --- */
+
+/* The file's directory outlives a power loss too. */
+static bool sync_directory_of(struct arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *directory =
+        slash == NULL ? "." : arena_strndup(arena, path, (size_t)(slash - path) + 1);
+    int fd = directory == NULL ? -1 : open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool synced = fsync(fd) == 0;
+    (void)close(fd);
+    return synced;
+}
+
+static bool copy_bytes(struct arena *arena, int from, int to)
+{
+    uint8_t *buffer = arena_alloc(arena, COPY_BYTES);
+    ssize_t got = buffer == NULL ? -1 : read(from, buffer, COPY_BYTES);
+    while (got > 0) {
+        ssize_t at = 0;
+        while (at < got) {
+            ssize_t written = write(to, buffer + at, (size_t)(got - at));
+            if (written < 0)
+                return false;
+            at += written;
+        }
+        got = read(from, buffer, COPY_BYTES);
+    }
+    return got == 0 && fsync(to) == 0;
+}
+
+/* To another file system: under another name until it is whole. */
+static bool copy_file(struct arena *arena, const char *from_path, const char *path)
+{
+    const char *temporary = arena_printf(arena, "%s.%ld", path, (long)getpid());
+    int from = open(from_path, O_RDONLY | O_CLOEXEC);
+    int to = temporary == NULL || from < 0
+                 ? -1
+                 : open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool copied = to >= 0 && copy_bytes(arena, from, to) && link(temporary, path) == 0;
+    int error = errno;
+    if (to >= 0) {
+        (void)close(to);
+        (void)unlink(temporary);
+    }
+    if (from >= 0)
+        (void)close(from);
+    errno = error;
+    return copied;
+}
+
+/* Never over a file that is there. */
+static bool move_file(struct arena *arena, const char *from, const char *path)
+{
+    if (link(from, path) != 0 && (errno != EXDEV || !copy_file(arena, from, path)))
+        return false;
+    return unlink(from) == 0 && sync_directory_of(arena, path);
+}
+
+int tool_run_backup(struct tool *tool, int argc, char **argv)
+{
+    Lotcast__V1__CreateBackupRequest request = LOTCAST__V1__CREATE_BACKUP_REQUEST__INIT;
+    struct stat info;
+    if (argc != 1 || argv[0][0] == '-')
+        return TOOL_USAGE;
+    if (lstat(argv[0], &info) == 0)
+        return complain_file(argv[0], "is there already");
+    int64_t start_ms = clock_mono_ms();
+    const Lotcast__V1__CreateBackupResponse *response =
+        tool_ask(tool, "Operations/Backup", &request);
+    if (response == NULL)
+        return TOOL_FAILED;
+    if (!move_file(&tool->arena, response->path, argv[0])) {
+        (void)complain_file(argv[0], strerror(errno));
+        (void)fprintf(stderr, "lotctl: the backup is at %s\n", response->path);
+        return TOOL_FAILED;
+    }
+    (void)printf("%s: %lld bytes in %.1f s\n"
+                 "Keep secret.key of the data directory with it (LOTCAST_SECRET_KEY, where that is "
+                 "set): the file lacks it, and Meta tokens are sealed with it.\n",
+                 argv[0], (long long)response->bytes,
+                 (double)(clock_mono_ms() - start_ms) / 1000.0);
+    return 0;
+}
+
+/* --- restore --- */
+
+/* The lock of `serve`, so that none runs meanwhile; -1, having complained. */
+static int lock_directory(struct tool *tool, const char *directory)
+{
+    const char *path = arena_printf(&tool->arena, "%s/serve.lock", directory);
+    int fd = path == NULL ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        (void)complain_file(directory, strerror(errno));
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        (void)complain_file(directory, "lotcast runs on it; stop it first");
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int restore(struct tool *tool, const char *file, const char *directory)
+{
+    struct rpc_status status;
+    int64_t records = 0;
+    const char *store = arena_printf(&tool->arena, "%s/store", directory);
+    const char *key = arena_printf(&tool->arena, "%s/secret.key", directory);
+    if (store == NULL || key == NULL)
+        return complain_file(directory, "out of memory");
+    if (store_restore(file, store, tool->registry, &records, &status) != RPC_OK)
+        return tool_complain(&status);
+    (void)printf("%s holds the backup: %lld records, all in order\n", store, (long long)records);
+    if (access(key, F_OK) != 0 && *config_text(&tool->config, CONFIG_SECRET_KEY) == '\0')
+        (void)printf("Before lotcast is started, put the secret.key of the backup at %s\n", key);
+    return 0;
+}
+
+int tool_run_restore(struct tool *tool, int argc, char **argv)
+{
+    char directory[PATH_MAX];
+    const char *wanted = config_text(&tool->config, CONFIG_DATA_DIR);
+    if (argc != 1 || argv[0][0] == '-')
+        return TOOL_USAGE;
+    (void)umask(077);
+    if ((mkdir(wanted, 0700) != 0 && errno != EEXIST) || realpath(wanted, directory) == NULL)
+        return complain_file(wanted, strerror(errno));
+    int lock = lock_directory(tool, directory);
+    if (lock < 0)
+        return TOOL_FAILED;
+    int code = restore(tool, argv[0], directory);
+    (void)close(lock);
+    return code;
+}
+
+/* --- store check --- */
+
+static int print_check(const Lotcast__V1__CheckStoreResponse *response)
+{
+    (void)printf("%lld records, %lld index entries, %lld counters\n", (long long)response->records,
+                 (long long)response->entries, (long long)response->counters);
+    if (response->unknown > 0)
+        (void)printf("%lld keys of tables that this program does not know\n",
+                     (long long)response->unknown);
+    for (size_t i = 0; i < response->n_problems; i++) {
+        const Lotcast__V1__StoreProblem *problem = response->problems[i];
+        (void)printf("WRONG: %s%s%s: %s (key %s)\n",
+                     problem->table[0] == '\0' ? "the store's own" : problem->table,
+                     problem->index[0] == '\0' ? "" : ".", problem->index, problem->what,
+                     problem->key);
+    }
+    if ((int64_t)response->n_problems < response->problem_count)
+        (void)printf("… %lld in all\n", (long long)response->problem_count);
+    (void)printf("%s\n", response->ok ? "in order" : "NOT IN ORDER");
+    return response->ok ? 0 : TOOL_FAILED;
+}
+
+int tool_run_store(struct tool *tool, int argc, char **argv)
+{
+    Lotcast__V1__CheckStoreRequest request = LOTCAST__V1__CHECK_STORE_REQUEST__INIT;
+    bool json = tool_take_flag("--json", &argc, argv);
+    if (argc != 1 || strcmp(argv[0], "check") != 0)
+        return TOOL_USAGE;
+    const Lotcast__V1__CheckStoreResponse *response =
+        tool_ask(tool, "Operations/CheckStore", &request);
+    if (response == NULL)
+        return TOOL_FAILED;
+    if (!json)
+        return print_check(response);
+    int code = tool_print_json(tool, response);
+    return code != 0 || response->ok ? code : TOOL_FAILED;
+}
