@@ -117,12 +117,11 @@ static void stays_when_meta_does_not_confirm(void **state)
     struct rpc_status status;
     launched(logic);
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-        fake->fault = faults[i];
-        fake->fault_every = 1;
+        fake_fail(faults[i], 1);
         assert_int_not_equal(disconnect(logic, &status), RPC_OK);
         expect_reason(&status, "UPSTREAM_ERROR");
         assert_string_equal(status.upstream, "meta");
-        fake->fault_every = 0;
+        fake_fail(FAKE_NONE, 0);
         expect_connected(logic);
     }
 }
@@ -139,10 +138,9 @@ static void brings_meta_back_in_step(void **state)
     struct logic *logic = *state;
     struct rpc_status status;
     launched(logic);
-    fake->fault = FAKE_UNKNOWN_OUTCOME;
-    fake->fault_every = 1;
+    fake_fail(FAKE_UNKNOWN_OUTCOME, 1);
     assert_int_not_equal(disconnect(logic, &status), RPC_OK);
-    fake->fault_every = 0;
+    fake_fail(FAKE_NONE, 0);
     assert_true(wait_until(runs_again, NULL, PATIENCE_MS));
     expect_connected(logic);
 }
@@ -153,8 +151,7 @@ static void one_failure_is_borne(void **state)
     struct logic *logic = *state;
     struct rpc_status status;
     launched(logic);
-    fake->fault = FAKE_UNAVAILABLE;
-    fake->fault_at = fake->calls + 1;
+    fake_fail(FAKE_UNAVAILABLE, 3); /* no two calls in a row */
     expect_ok(disconnect(logic, &status), &status);
     expect_disconnected(logic, PAUSED);
 }
@@ -168,8 +165,7 @@ static void forgets_what_meta_does_not_revoke(void **state)
     put_account(logic);
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         put_connection(logic->store, logic->services, FAKE_TOKEN, false, "USD");
-        fake->fault = faults[i];
-        fake->fault_every = 1;
+        fake_fail(faults[i], 1);
         expect_ok(disconnect(logic, &status), &status);
         expect_disconnected(logic, UNKNOWN);
         assert_int_equal(fake->revocations, 0);
@@ -194,7 +190,7 @@ static void a_token_found_dead_needs_no_confirmation(void **state)
     struct logic *logic = *state;
     struct rpc_status status;
     launched(logic);
-    fake->revoked = true;
+    fake_revoke();
     expect_ok(disconnect(logic, &status), &status);
     expect_disconnected(logic, UNKNOWN);
 }

@@ -55,6 +55,21 @@ bool fake_holds(int64_t item_id)
     return holds;
 }
 
+void fake_fail(enum fake_fault fault, int every)
+{
+    lock();
+    fake->fault = fault;
+    fake->fault_every = every;
+    unlock();
+}
+
+void fake_revoke(void)
+{
+    lock();
+    fake->revoked = true;
+    unlock();
+}
+
 bool fake_active(enum meta_object kind)
 {
     bool active = false;

@@ -47,7 +47,7 @@ struct fake_meta {
     int64_t refused_item_id; /* 0: none; -1: all */
     int64_t takes_at_most;   /* items of one batch; 0: no limit */
     bool revoked;            /* all that needs the token is 190 */
-    int revocations;
+    atomic_int revocations;
     int object_count;
     struct fake_object objects[FAKE_OBJECTS_MAX];
     int64_t item_count; /* distinct items in the catalog */
@@ -90,6 +90,9 @@ void fake_open(const char *path);
 int fake_count(enum meta_object kind);
 /* Whether the catalog holds an item; while jobs run. */
 bool fake_holds(int64_t item_id);
+/* Each every-th call fails so (0: none), or all that needs the token; while jobs run. */
+void fake_fail(enum fake_fault fault, int every);
+void fake_revoke(void);
 /* Whether one of a kind is active. */
 bool fake_active(enum meta_object kind);
 
