@@ -299,6 +299,16 @@ int64_t system_meta_count(const struct system_under_test *system, const char *ki
     return count;
 }
 
+int64_t system_unchanged(const struct system_under_test *system, int64_t *ret_total)
+{
+    struct rest_answer answer;
+    control_request(system, "GET", "/_control/requests", NULL, &answer);
+    int64_t unchanged = rest_answer_integer(&answer, "unchanged");
+    *ret_total = rest_answer_integer(&answer, "total");
+    rest_answer_free(&answer);
+    return unchanged;
+}
+
 int64_t system_meta_requests(const struct system_under_test *system, const char *method,
                              const char *part)
 {

@@ -71,6 +71,8 @@ int64_t system_meta_count(const struct system_under_test *system, const char *ki
 /* How many requests with this method and with `part` in their path the sandbox's Meta has seen. */
 int64_t system_meta_requests(const struct system_under_test *system, const char *method,
                              const char *part);
+/* How many requests the sandbox has answered with 304; with `total`, how many it has answered. */
+int64_t system_unchanged(const struct system_under_test *system, int64_t *ret_total);
 /* POST of a JSON body to one of the sandbox's control endpoints, "/_control/fail". */
 void system_control(const struct system_under_test *system, const char *path, const char *body);
 

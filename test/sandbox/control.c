@@ -135,6 +135,7 @@ void control_run(struct control *control, const char *service, struct exchange *
         work(arg, x);
     (void)pthread_mutex_lock(&control->lock);
     control->running--;
+    control->unchanged += x->status == MHD_HTTP_NOT_MODIFIED;
     (void)pthread_mutex_unlock(&control->lock);
 }
 
@@ -226,6 +227,7 @@ static void reset_counters(struct control *control)
     }
     control->counter_count = 0;
     control->requests = 0;
+    control->unchanged = 0;
     control->running_max = control->running;
     (void)pthread_mutex_unlock(&control->lock);
 }
@@ -233,8 +235,10 @@ static void reset_counters(struct control *control)
 static void print_counters(struct control *control, struct exchange *x)
 {
     (void)pthread_mutex_lock(&control->lock);
-    (void)buffer_printf(&x->answer, "{\"total\":%lld,\"max_concurrent\":%lld,\"requests\":[",
-                        (long long)control->requests, (long long)control->running_max);
+    (void)buffer_printf(&x->answer,
+                        "{\"total\":%lld,\"unchanged\":%lld,\"max_concurrent\":%lld,\"requests\":[",
+                        (long long)control->requests, (long long)control->unchanged,
+                        (long long)control->running_max);
     for (size_t i = 0; i < control->counter_count; i++) {
         (void)buffer_printf(&x->answer, "%s{\"method\":\"%s\",\"path\":", i == 0 ? "" : ",",
                             control->counters[i].method);

@@ -38,6 +38,7 @@ struct control {
     } counters[CONTROL_COUNTERS_MAX];
     size_t counter_count;
     int64_t requests;
+    int64_t unchanged; /* of them, answered with 304 */
     int64_t running;
     int64_t running_max;
     bool stopping;

@@ -223,6 +223,42 @@ static void prefixed_page(struct dealer *dealer, struct exchange *x)
         not_found(x);
 }
 
+/* A page that has no version of its own is known by its text. */
+static void answer_by_text(struct exchange *x)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < x->answer.len; i++)
+        hash = (hash ^ x->answer.data[i]) * 0x100000001b3u;
+    const char *etag = exchange_printf(x, "W/\"%016llx\"", (unsigned long long)hash);
+    const char *match = exchange_header(x, "If-None-Match");
+    exchange_add_header(x, "ETag", etag);
+    if (match == NULL || strstr(match, etag) == NULL)
+        return;
+    x->status = MHD_HTTP_NOT_MODIFIED;
+    buffer_clear(&x->answer);
+}
+
+/* Pages without a version. False: none of them. */
+static bool plain_page(struct dealer *dealer, struct exchange *x)
+{
+    const char *path = x->path;
+    if (strcmp(path, "/") == 0)
+        dealer_home_page(dealer, x);
+    else if (strcmp(path, "/inventory/new") == 0)
+        listing(dealer, true, x);
+    else if (strcmp(path, "/inventory/used") == 0)
+        listing(dealer, false, x);
+    else if (strcmp(path, "/about") == 0)
+        dealer_text_page("About us", "We have sold cars in Springfield since 1974.", x);
+    else if (strcmp(path, "/contact") == 0)
+        dealer_text_page("Contact", "Call 555-0100 or come by.", x);
+    else
+        return false;
+    if (x->status == MHD_HTTP_OK)
+        answer_by_text(x);
+    return true;
+}
+
 void dealer_handle(struct dealer *dealer, struct exchange *x)
 {
     if (strcmp(x->method, "GET") != 0 && strcmp(x->method, "HEAD") != 0) {
@@ -233,9 +269,9 @@ void dealer_handle(struct dealer *dealer, struct exchange *x)
     x->content_type = "text/html; charset=utf-8";
     x->compress = true;
     const char *path = x->path;
-    if (strcmp(path, "/") == 0) {
-        dealer_home_page(dealer, x);
-    } else if (strcmp(path, "/robots.txt") == 0) {
+    if (plain_page(dealer, x))
+        return;
+    if (strcmp(path, "/robots.txt") == 0) {
         robots_page(x);
     } else if (strcmp(path, "/sitemap_index.xml") == 0) {
         sitemap_index(x);
@@ -247,16 +283,8 @@ void dealer_handle(struct dealer *dealer, struct exchange *x)
     } else if (strcmp(path, "/sitemap-vehicles-2.xml.gz") == 0) {
         x->compress = false;
         gzip_sitemap(dealer, x);
-    } else if (strcmp(path, "/inventory/new") == 0) {
-        listing(dealer, true, x);
-    } else if (strcmp(path, "/inventory/used") == 0) {
-        listing(dealer, false, x);
     } else if (strcmp(path, "/inventory") == 0) {
         exchange_redirect(x, "/inventory/used");
-    } else if (strcmp(path, "/about") == 0) {
-        dealer_text_page("About us", "We have sold cars in Springfield since 1974.", x);
-    } else if (strcmp(path, "/contact") == 0) {
-        dealer_text_page("Contact", "Call 555-0100 or come by.", x);
     } else {
         prefixed_page(dealer, x);
     }

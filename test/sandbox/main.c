@@ -41,7 +41,7 @@
  *                               "error":{"code":190,…},"header_name":…,"header_value":…}
  *                              the next `times` calls (-1: all) whose path has `path` in it fail so
  *     POST /_control/clear     forgets these
- *     GET  /_control/requests  {"total","max_concurrent","requests":[{"method","path","count"}]}
+ *     GET  /_control/requests  {"total","unchanged","max_concurrent","requests":[{"method","path","count"}]}
  *     POST /_control/reset     counts from 0
  *     POST /_control/clock     {"advance_s":86400} moves the stand-ins' clock on
  *     POST /_control/vehicle   {"number":0..246,"in_stock":bool,"removed":bool,"price":USD};
