@@ -58,32 +58,32 @@ static bool copy_bytes(struct arena *arena, int from, int to)
     return got == 0 && fsync(to) == 0;
 }
 
-/* To another file system: under another name until it is whole. */
+/* A copy that was cut off is known by its checksum, so it may have its name from the start. */
 static bool copy_file(struct arena *arena, const char *from_path, const char *path)
 {
-    const char *temporary = arena_printf(arena, "%s.%ld", path, (long)getpid());
     int from = open(from_path, O_RDONLY | O_CLOEXEC);
-    int to = temporary == NULL || from < 0
-                 ? -1
-                 : open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool copied = to >= 0 && copy_bytes(arena, from, to) && link(temporary, path) == 0;
+    if (from < 0)
+        return false;
+    int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool copied = to >= 0 && copy_bytes(arena, from, to);
     int error = errno;
-    if (to >= 0) {
+    if (to >= 0 && !copied)
+        (void)unlink(path);
+    if (to >= 0)
         (void)close(to);
-        (void)unlink(temporary);
-    }
-    if (from >= 0)
-        (void)close(from);
+    (void)close(from);
     errno = error;
     return copied;
 }
 
-/* Never over a file that is there. */
+/* Never over a file that is there. Without a link (to another file system, or one that has none)
+ * the bytes are copied. */
 static bool move_file(struct arena *arena, const char *from, const char *path)
 {
-    if (link(from, path) != 0 && (errno != EXDEV || !copy_file(arena, from, path)))
-        return false;
-    return unlink(from) == 0 && sync_directory_of(arena, path);
+    bool there = link(from, path) == 0;
+    if (!there && (errno == EXDEV || errno == EPERM || errno == EOPNOTSUPP))
+        there = copy_file(arena, from, path);
+    return there && unlink(from) == 0 && sync_directory_of(arena, path);
 }
 
 int tool_run_backup(struct tool *tool, int argc, char **argv)

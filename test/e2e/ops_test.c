@@ -191,10 +191,20 @@ static void a_backup_under_load_brings_all_back(void **state)
 
 static void only_what_fits_is_restored(void **state)
 {
+    char elsewhere[128];
     (void)state;
     lotctl_expect("data", "backup second", 0, "bytes in");
     lotctl_expect("data", "backup second", 1, "is there already");
     lotctl_expect("data", "backup nowhere/copy", 1, "No such file");
+    /* To another file system. */
+    (void)snprintf(elsewhere, sizeof elsewhere, "backup /dev/shm/lotcast-ops-%d", (int)getpid());
+    lotctl_expect("data", elsewhere, 0, "bytes in");
+    lotctl_expect("data", elsewhere, 1, "is there already");
+    (void)snprintf(elsewhere, sizeof elsewhere,
+                   "mv /dev/shm/lotcast-ops-%d third && test ! -e data/store/backup",
+                   (int)getpid());
+    shell(elsewhere);
+    lotctl_expect("third-fresh", "restore third", 0, "all in order");
     lotctl_expect("data", "restore second", 1, "lotcast runs on it");
     shell("mkdir -m 700 full full/store && touch full/store/data.mdb");
     lotctl_expect("full", "restore second", 1, "is not empty");
