@@ -21,7 +21,8 @@
 
 static const char *find(struct span page, const char *word)
 {
-    return page.data == NULL || page.len == 0 ? NULL : memmem(page.data, page.len, word, strlen(word));
+    return page.data == NULL || page.len == 0 ? NULL
+                                              : memmem(page.data, page.len, word, strlen(word));
 }
 
 /* ---- what gives a program away ---- */

@@ -41,11 +41,12 @@
  *                               "error":{"code":190,…},"header_name":…,"header_value":…}
  *                              the next `times` calls (-1: all) whose path has `path` in it fail so
  *     POST /_control/clear     forgets these
- *     GET  /_control/requests  {"total","unchanged","max_concurrent","requests":[{"method","path","count"}]}
- *     POST /_control/reset     counts from 0
- *     POST /_control/clock     {"advance_s":86400} moves the stand-ins' clock on
- *     POST /_control/vehicle   {"number":0..246,"in_stock":bool,"removed":bool,"price":USD};
- * without a number: all GET  /_control/objects   everything that was made at Meta POST
+ *     GET  /_control/requests
+ * {"total","unchanged","max_concurrent","requests":[{"method","path","count"}]} POST
+ * /_control/reset     counts from 0 POST /_control/clock     {"advance_s":86400} moves the
+ * stand-ins' clock on POST /_control/vehicle
+ * {"number":0..246,"in_stock":bool,"removed":bool,"price":USD}; without a number: all GET
+ * /_control/objects   everything that was made at Meta POST
  * /_control/usage     {"percent":100}: what the usage headers say; from 100 on calls are throttled
  *     POST /_control/tokens    {"valid":false}: every token issued so far is dead
  *     POST /_control/batches   {"items_max":5000,"delay_ms":400}: batches above it get error 1; how
