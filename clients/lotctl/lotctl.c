@@ -30,6 +30,7 @@ const struct tool_command tool_commands[] = {
      tool_run_backup},
     {"restore", "", "FILE", "into LOTCAST_DATA_DIR, where no store is; offline", "",
      tool_run_restore},
+    {"scan", "", "URL", "reads a website here and shows what is found", "--json", tool_run_scan},
     {"store", "check", "", "reads all records and indexes", "--json", tool_run_store},
     {"suggestion", "publish", "--message TEXT [--link PATH]", "shows all customers an announcement",
      "--message --link --json", tool_run_suggestion},

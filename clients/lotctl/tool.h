@@ -46,6 +46,8 @@ tool_run tool_run_customers;
 tool_run tool_run_admin, tool_run_audit;
 /* ledger.c */
 tool_run tool_run_ledger;
+/* scan.c */
+tool_run tool_run_scan;
 /* sync.c */
 tool_run tool_run_sync;
 /* operations.c */
