@@ -293,7 +293,8 @@ struct fetch_origin *site__fetcher_origin(struct fetcher *fetcher, const struct 
             return &fetcher->origins[i];
     }
     struct url robots;
-    char *host = arena_strdup(fetcher->arena, url->host);
+    /* Two servers on one machine are two hosts: neither waits for the other's slow answers. */
+    char *host = arena_printf(fetcher->arena, "%s:%u", url->host, url->port);
     if (fetcher->origin_count == FETCH_ORIGINS_MAX || host == NULL ||
         !url_resolve(url, span_of_string("/robots.txt"), fetcher->arena, &robots))
         return NULL;
