@@ -3,7 +3,7 @@
 #include "clients/meta/internal.h"
 
 /* Push-back where Meta throttles without saying for how long. */
-#define THROTTLED_MS_DEFAULT (INT64_C(60) * 1000)
+#define THROTTLED_MS_DEFAULT (INT64_C(5) * 1000)
 
 #define SUBCODE_ANY (-1)
 

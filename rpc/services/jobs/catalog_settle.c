@@ -9,7 +9,7 @@
 
 /* First and longest wait between two looks at the batches. */
 #define POLL_MS_MIN 500
-#define POLL_MS_MAX 10000
+#define POLL_MS_MAX 4000
 /* A page's results are decided anew so often when an item has changed meanwhile. */
 #define PAGE_TRIES_MAX 5
 /* Longest text of Meta's refusal that is kept, in bytes. */

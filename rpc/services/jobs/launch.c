@@ -26,7 +26,7 @@
 #define LAUNCH_STEP_MS ((int64_t)120 * 1000)
 #define LAUNCH_ATTEMPTS_MAX 12
 /* Polls of the batches' state: about an hour. */
-#define LAUNCH_POLLS_MAX 400
+#define LAUNCH_POLLS_MAX 1000
 /* Items in memory: a batch. */
 #define LAUNCH_ARENA_BYTES_MAX ((size_t)512 * 1024 * 1024)
 
@@ -325,6 +325,8 @@ static enum rpc_code launch_failed(struct job_step *step, struct rpc_status *err
     (void)step;
     (void)status;
     bool plain = error->reason == LOTCAST__V1__REASON__REASON_UNSPECIFIED;
+    if (error->upstream[0] != '\0')
+        return RPC_OK; /* it says more than we could */
     if (error->reason == LOTCAST__V1__REASON__REASON_UPSTREAM_ERROR ||
         (plain && (error->code == RPC_DEADLINE_EXCEEDED || error->code == RPC_FAILED_PRECONDITION)))
         (void)rpc_status_fail_upstream(error, "meta");

@@ -34,7 +34,7 @@
 #define SYNC_ATTEMPTS_MAX 8
 #define SYNC_READ_ATTEMPTS_MAX 5
 /* Polls of the batches' state: about an hour. */
-#define SYNC_POLLS_MAX 400
+#define SYNC_POLLS_MAX 1000
 #define SYNC_ARENA_BYTES_MAX ((size_t)1024 * 1024 * 1024)
 /* While a scan runs: look again after so long. */
 #define SYNC_SCAN_WAIT_MS 1000

@@ -39,7 +39,11 @@ static inline enum onboarding_step onboarding_step_next(const Lotcast__V1__Websi
 {
     if (campaign != NULL)
         return ONBOARDING_DONE;
-    return onboarding_website_connected(website) ? ONBOARDING_LAUNCH : ONBOARDING_CONNECT;
+    /* While a site is being read for the first time the customer may go on: a launch waits for it.
+     */
+    return onboarding_website_connected(website) || onboarding_first_scan(website)
+               ? ONBOARDING_LAUNCH
+               : ONBOARDING_CONNECT;
 }
 
 #endif

@@ -22,11 +22,14 @@ static bool common(const char *password, size_t len)
                    compare) != NULL;
 }
 
-/* One character over and over, of whatever length: no list can hold them all. */
+/* A longer run of one character is nobody's common choice. In bytes. */
+#define MONOTONOUS_BYTES_MAX 32
+
+/* One character over and over: among the most common for every character, so no list holds them. */
 static bool monotonous(const char *password, size_t len)
 {
     size_t first = utf8_sequence_length(password, len);
-    if (first == 0 || len % first != 0)
+    if (first == 0 || len % first != 0 || len > MONOTONOUS_BYTES_MAX)
         return false;
     for (size_t at = first; at < len; at += first) {
         if (memcmp(password, password + at, first) != 0)

@@ -105,8 +105,8 @@ static void throttling_says_how_long(void **state)
         const char *headers;
         uint32_t want_ms;
     } rows[] = {
-        {NULL, 60000},
-        {"X-App-Usage: {\"call_count\":100,\"total_cputime\":1,\"total_time\":1}\r\n", 60000},
+        {NULL, 5000},
+        {"X-App-Usage: {\"call_count\":100,\"total_cputime\":1,\"total_time\":1}\r\n", 5000},
         {"X-Business-Use-Case-Usage: {\"1\":[{\"type\":\"ads_management\",\"call_count\":100,"
          "\"estimated_time_to_regain_access\":7}]}\r\n",
          7 * 60000},
@@ -114,17 +114,16 @@ static void throttling_says_how_long(void **state)
          "\"2\":[{\"estimated_time_to_regain_access\":2},{\"estimated_time_to_regain_access\":9}]}"
          "\r\n",
          9 * 60000},
-        {"X-Business-Use-Case-Usage: [1]\r\n", 60000},
-        {"X-Business-Use-Case-Usage: {\"1\":{\"estimated_time_to_regain_access\":7}}\r\n", 60000},
-        {"X-Business-Use-Case-Usage: {\"1\":[{\"estimated_time_to_regain_access\":-7}]}\r\n",
-         60000},
+        {"X-Business-Use-Case-Usage: [1]\r\n", 5000},
+        {"X-Business-Use-Case-Usage: {\"1\":{\"estimated_time_to_regain_access\":7}}\r\n", 5000},
+        {"X-Business-Use-Case-Usage: {\"1\":[{\"estimated_time_to_regain_access\":-7}]}\r\n", 5000},
         {"X-Business-Use-Case-Usage: {\"1\":[{\"estimated_time_to_regain_access\":"
          "99999999999999}]}\r\n",
          24u * 3600 * 1000},
-        {"X-Business-Use-Case-Usage: not json\r\n", 60000},
+        {"X-Business-Use-Case-Usage: not json\r\n", 5000},
         {"X-Ad-Account-Usage: {\"acc_id_util_pct\":100,\"reset_time_duration\":30}\r\n", 30000},
         {"Retry-After: 5\r\n", 5000},
-        {"Retry-After: soon\r\n", 60000},
+        {"Retry-After: soon\r\n", 5000},
     };
     struct meta_script *f = *state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

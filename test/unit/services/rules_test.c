@@ -338,8 +338,10 @@ static void spoil(struct stand *stand, unsigned flaws)
     stand->campaign.sync_failed = (flaws & SYNC_FAILED) != 0;
     if (flaws & NO_WEBSITE)
         stand->facts.website = NULL;
-    if (flaws & READING)
+    if (flaws & READING) {
         stand->website.last_read_at_ms = 0;
+        stand->website.first_scan_pending = true;
+    }
     if (flaws & NOT_LAUNCHED)
         stand->facts.campaign = NULL;
     if (flaws & NO_CREDITS)
@@ -390,7 +392,7 @@ static void finds_status_and_suggestion(void **state)
         {NOT_LAUNCHED | NO_CREDITS, "setup", "onboarding-launch", "/onboarding/launch"},
         {NOT_LAUNCHED | NO_CONNECTION, "setup", "onboarding-launch", "/onboarding/launch"},
         {NOT_LAUNCHED | NO_WEBSITE, "setup", "onboarding-connect", "/onboarding/connect"},
-        {NOT_LAUNCHED | READING, "setup", "onboarding-connect", "/onboarding/connect"},
+        {NOT_LAUNCHED | READING, "setup", "onboarding-launch", "/onboarding/launch"},
         {NO_WEBSITE, "running", NULL, NULL},
         {SUSPENDED, "suspended", NULL, NULL},
         {SUSPENDED | NOT_LAUNCHED | NO_WEBSITE, "suspended", "onboarding-connect",
