@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "rpc/base/clock.h"
 #include "rpc/base/log.h"
@@ -17,8 +19,12 @@
 enum form {
     FORM_TEXT,
     FORM_NUMBER,
-    FORM_SWITCH, /* on, off */
-    FORM_HTTP_URL,
+    FORM_SWITCH,   /* on, off */
+    FORM_HTTP_URL, /* a trailing slash is dropped */
+    FORM_ORIGIN,   /* such a URL without a path */
+    FORM_RPC_URL,  /* req+ipc:// or req+tcp:// */
+    FORM_FILE,     /* one that can be read */
+    FORM_VERSION,  /* v24.0 */
     FORM_CIDRS,
     FORM_HEX_KEY, /* 32 bytes */
     FORM_LEVEL,
@@ -31,40 +37,41 @@ struct variable {
     const char *name;
     const char *fallback;
     enum form form;
-    int64_t max;
+    int64_t max; /* of numbers, which are at least `min` */
     const char *help;
+    int64_t min;
 };
 
 static const struct variable variables[CONFIG_COUNT] = {
     [CONFIG_LISTEN] = {"LOTCAST_LISTEN", "127.0.0.1:8080", FORM_HOST_PORT, 0,
                        "REST address; port 0 picks a free one"},
-    [CONFIG_PUBLIC_URL] = {"LOTCAST_PUBLIC_URL", "", FORM_HTTP_URL, 0,
+    [CONFIG_PUBLIC_URL] = {"LOTCAST_PUBLIC_URL", "", FORM_ORIGIN, 0,
                            "what browsers call us; default http://localhost:PORT"},
     [CONFIG_TRUSTED_PROXIES] = {"LOTCAST_TRUSTED_PROXIES", "", FORM_CIDRS, 0,
                                 "CIDRs whose X-Forwarded-For is believed"},
     [CONFIG_MAX_CONNECTIONS] = {"LOTCAST_MAX_CONNECTIONS", "20000", FORM_NUMBER, CONNECTIONS_MAX,
-                                "open connections in all"},
+                                "open connections in all", 1},
     [CONFIG_MAX_CONNECTIONS_PER_ADDRESS] =
         {"LOTCAST_MAX_CONNECTIONS_PER_ADDRESS", "256", FORM_NUMBER, CONNECTIONS_MAX,
-         "open connections of one address; loopback and trusted proxies are exempt"},
+         "open connections of one address; loopback and trusted proxies are exempt", 1},
     [CONFIG_HTTP2] =
         {"LOTCAST_HTTP2", "off", FORM_SWITCH, 0,
          "on: HTTP/2 too. Put a front proxy before it: this libh2o lacks the reset-flood fixes"},
     [CONFIG_DATA_DIR] = {"LOTCAST_DATA_DIR", "./data", FORM_TEXT, 0, "where everything is kept"},
-    [CONFIG_RPC] = {"LOTCAST_RPC", "", FORM_TEXT, 0,
+    [CONFIG_RPC] = {"LOTCAST_RPC", "", FORM_RPC_URL, 0,
                     "the open door for tools; default req+ipc://DATA_DIR/rpc.sock"},
-    [CONFIG_STORE_URL] = {"LOTCAST_STORE_URL", "", FORM_TEXT, 0,
+    [CONFIG_STORE_URL] = {"LOTCAST_STORE_URL", "", FORM_RPC_URL, 0,
                           "where the store listens; default an ipc socket in DATA_DIR"},
-    [CONFIG_LOGIC_URL] = {"LOTCAST_LOGIC_URL", "", FORM_TEXT, 0,
+    [CONFIG_LOGIC_URL] = {"LOTCAST_LOGIC_URL", "", FORM_RPC_URL, 0,
                           "where the logic listens; default an ipc socket in DATA_DIR"},
-    [CONFIG_TLS_CA] = {"LOTCAST_TLS_CA", "", FORM_TEXT, 0, "PEM file, for tls+tcp between roles"},
-    [CONFIG_TLS_CERT] = {"LOTCAST_TLS_CERT", "", FORM_TEXT, 0, "PEM file"},
-    [CONFIG_TLS_KEY] = {"LOTCAST_TLS_KEY", "", FORM_TEXT, 0, "PEM file"},
+    [CONFIG_TLS_CA] = {"LOTCAST_TLS_CA", "", FORM_FILE, 0, "PEM file, for tls+tcp between roles"},
+    [CONFIG_TLS_CERT] = {"LOTCAST_TLS_CERT", "", FORM_FILE, 0, "PEM file"},
+    [CONFIG_TLS_KEY] = {"LOTCAST_TLS_KEY", "", FORM_FILE, 0, "PEM file"},
     [CONFIG_META_GRAPH_URL] = {"LOTCAST_META_GRAPH_URL", "https://graph.facebook.com",
                                FORM_HTTP_URL, 0, "Meta's Graph API"},
     [CONFIG_META_DIALOG_URL] = {"LOTCAST_META_DIALOG_URL", "https://www.facebook.com",
                                 FORM_HTTP_URL, 0, "Meta's log-in dialog"},
-    [CONFIG_META_API_VERSION] = {"LOTCAST_META_API_VERSION", "v24.0", FORM_TEXT, 0,
+    [CONFIG_META_API_VERSION] = {"LOTCAST_META_API_VERSION", "v24.0", FORM_VERSION, 0,
                                  "version of the Graph API"},
     [CONFIG_META_APP_ID] = {"LOTCAST_META_APP_ID", "", FORM_TEXT, 0,
                             "our app; connecting answers UNAVAILABLE without it"},
@@ -80,7 +87,7 @@ static const struct variable variables[CONFIG_COUNT] = {
     [CONFIG_SCAN_ALLOW] = {"LOTCAST_SCAN_ALLOW", "", FORM_CIDRS, 0,
                            "CIDRs that a scan may also reach (for development)"},
     [CONFIG_SCAN_MAX_ITEMS] = {"LOTCAST_SCAN_MAX_ITEMS", "100000", FORM_NUMBER, SCAN_ITEMS_MAX,
-                               "items of one inventory"},
+                               "items of one inventory", 1},
     [CONFIG_SIGNUP_CREDITS] = {"LOTCAST_SIGNUP_CREDITS", "500", FORM_NUMBER, SIGNUP_CREDITS_MAX,
                                "welcome credits"},
     [CONFIG_CREDIT_RATES] = {"LOTCAST_CREDIT_RATES", "USD:20", FORM_RATES, 0,
@@ -121,7 +128,7 @@ static bool valid_rates(const char *text)
         if (*text++ != ':')
             return false;
         size_t digits = strspn(text, "0123456789");
-        if (digits == 0 || digits > 6)
+        if (digits == 0 || digits > 6 || strspn(text, "0") == digits)
             return false;
         text += digits;
         if (*text == ',' && text[1] != '\0')
@@ -149,6 +156,38 @@ static bool valid_http_url(const char *text)
     return strpbrk(text, " \t\r\n\"<>\\?#@") == NULL;
 }
 
+/* Nothing but scheme, host and port: it is what an Origin header is compared with. */
+static bool valid_origin(const char *text)
+{
+    const char *host = strstr(text, "://");
+    if (!valid_http_url(text))
+        return false;
+    const char *slash = strchr(host + 3, '/');
+    return slash == NULL || slash[1] == '\0';
+}
+
+/* The transports that there are, and a socket's path that the system can hold. */
+static bool valid_rpc_url(const char *text)
+{
+    static const char ipc[] = "req+ipc://";
+    static const char tcp[] = "req+tcp://";
+    if (strncmp(text, ipc, sizeof ipc - 1) == 0) {
+        size_t len = strlen(text) - (sizeof ipc - 1);
+        return len > 0 && len < sizeof(((struct sockaddr_un *)0)->sun_path);
+    }
+    return strncmp(text, tcp, sizeof tcp - 1) == 0 && valid_host_port(text + sizeof tcp - 1);
+}
+
+static bool valid_version(const char *text)
+{
+    size_t major = *text == 'v' ? strspn(text + 1, "0123456789") : 0;
+    const char *dot = text + 1 + major;
+    if (major == 0 || *dot != '.')
+        return false;
+    size_t minor = strspn(dot + 1, "0123456789");
+    return minor > 0 && dot[1 + minor] == '\0';
+}
+
 static bool valid(const struct variable *variable, const char *value)
 {
     struct config_cidr cidrs[CONFIG_CIDRS_MAX];
@@ -165,11 +204,19 @@ static bool valid(const struct variable *variable, const char *value)
     case FORM_TEXT:
         return true;
     case FORM_NUMBER:
-        return parse_number(value, variable->max, &number);
+        return parse_number(value, variable->max, &number) && number >= variable->min;
     case FORM_SWITCH:
         return strcmp(value, "on") == 0 || strcmp(value, "off") == 0;
     case FORM_HTTP_URL:
         return valid_http_url(value);
+    case FORM_ORIGIN:
+        return valid_origin(value);
+    case FORM_RPC_URL:
+        return valid_rpc_url(value);
+    case FORM_FILE:
+        return access(value, R_OK) == 0;
+    case FORM_VERSION:
+        return valid_version(value);
     case FORM_CIDRS:
         return config_parse_cidrs(value, cidrs, CONFIG_CIDRS_MAX, &count);
     case FORM_HEX_KEY:
@@ -199,6 +246,10 @@ static bool set_checked(struct config *config, enum config_key key, const char *
         (void)snprintf(error, CONFIG_ERROR_BYTES, "out of memory");
         return false;
     }
+    size_t len = strlen(value);
+    bool is_url = variables[key].form == FORM_HTTP_URL || variables[key].form == FORM_ORIGIN;
+    while (is_url && len > 0 && value[len - 1] == '/')
+        config->values[key][--len] = '\0';
     config->given[key] = true;
     return true;
 }

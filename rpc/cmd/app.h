@@ -27,7 +27,9 @@ struct app {
     struct config config;
     struct registry *registry;
     sigset_t signals; /* SIGTERM, SIGINT, SIGCHLD, blocked in every thread and waited for */
-    int notify_fd;    /* a byte is written to it once the role listens; -1: none */
+    bool
+        makes_key; /* serve: the key is made before the store, so a store without one has lost it */
+    int notify_fd; /* a byte is written to it once the role listens; -1: none */
 };
 
 /* Prints one line, "lotcast: …", on standard error. */
@@ -54,6 +56,8 @@ bool app_secret_key(struct app *app, uint8_t key[static SERVICES_SECRET_KEY_BYTE
  * `exclusive`: nobody else may listen there yet. The socket, or -1 after a complaint.
  */
 int app_port_reserve(struct app *app, bool exclusive);
+/* Prints the URL that we listen at, the first line on standard output. */
+void app_announce(const struct app *app);
 
 /* For a role that does not listen for REST itself: the default of LOTCAST_PUBLIC_URL from
  * LOTCAST_LISTEN's port. False after a complaint. */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "rpc/cmd/app.h"
@@ -60,6 +61,10 @@ static bool default_url(struct app *app, enum config_key key, const char *direct
     if (*config_text(&app->config, key) != '\0')
         return true;
     (void)snprintf(url, sizeof url, "req+ipc://%s/%s", directory, socket_name);
+    if (strlen(directory) + strlen(socket_name) + 2 > sizeof(((struct sockaddr_un *)0)->sun_path)) {
+        app_complain("LOTCAST_DATA_DIR: %s is too long a path for the sockets in it", directory);
+        return false;
+    }
     return config_set(&app->config, key, url);
 }
 
@@ -109,7 +114,8 @@ static bool read_key(const char *path, uint8_t key[static SERVICES_SECRET_KEY_BY
 {
     char hex[KEY_HEX_BYTES + 1] = "";
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? -1 : read(fd, hex, sizeof hex - 1);
+    /* Whoever copied it may have left it open to others. */
+    ssize_t len = fd < 0 || fchmod(fd, 0600) != 0 ? -1 : read(fd, hex, sizeof hex - 1);
     if (fd >= 0)
         (void)close(fd);
     bool good = len > 0 && parse_key(hex, key);
@@ -147,6 +153,16 @@ static bool make_key(const char *directory, const char *path)
     return linked;
 }
 
+/* `serve` makes the key before anything else, so records without a key are older than a lost key.
+ */
+static bool may_have_tokens(const struct app *app)
+{
+    char path[PATH_MAX + 32];
+    (void)snprintf(path, sizeof path, "%s/store/data.mdb",
+                   config_text(&app->config, CONFIG_DATA_DIR));
+    return app->makes_key && access(path, F_OK) == 0;
+}
+
 bool app_secret_key(struct app *app, uint8_t key[static SERVICES_SECRET_KEY_BYTES])
 {
     char path[PATH_MAX + 32];
@@ -155,6 +171,10 @@ bool app_secret_key(struct app *app, uint8_t key[static SERVICES_SECRET_KEY_BYTE
     if (*given != '\0')
         return parse_key(given, key); /* its form was checked at start */
     (void)snprintf(path, sizeof path, "%s/" KEY_FILE, directory);
+    if (access(path, F_OK) != 0 && may_have_tokens(app)) {
+        app_complain("%s is missing: the tokens in the store were sealed with it", path);
+        return false;
+    }
     if (access(path, F_OK) != 0 && !make_key(directory, path)) {
         app_complain("%s cannot be made: %s", path, strerror(errno));
         return false;

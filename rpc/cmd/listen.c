@@ -114,3 +114,14 @@ int app_port_reserve(struct app *app, bool exclusive)
         freeaddrinfo(info);
     return fd;
 }
+
+void app_announce(const struct app *app)
+{
+    const char *listen = config_text(&app->config, CONFIG_LISTEN);
+    /* Where we are behind a public URL, what is news is the port. */
+    if (app->config.given[CONFIG_PUBLIC_URL])
+        (void)printf("http://localhost:%s\n", strrchr(listen, ':') + 1);
+    else
+        (void)printf("%s\n", config_text(&app->config, CONFIG_PUBLIC_URL));
+    (void)fflush(stdout);
+}

@@ -327,10 +327,8 @@ int app_run_rest(struct app *app)
     struct rest_part part = {0};
     int reserved = app_port_reserve(app, app->notify_fd < 0);
     bool started = reserved >= 0 && start_rest(app, NULL, NULL, &part);
-    if (started && app->notify_fd < 0) {
-        (void)printf("%s\n", config_text(&app->config, CONFIG_PUBLIC_URL));
-        (void)fflush(stdout);
-    }
+    if (started && app->notify_fd < 0)
+        app_announce(app);
     if (started)
         run_until_signal(app);
     stop_rest(&part);
@@ -345,13 +343,13 @@ int app_run_one_process(struct app *app)
     struct logic_part logic = {0};
     struct rest_part rest = {0};
     int lock = app_directory_lock(app);
+    app->makes_key = true;
     int reserved = lock < 0 ? -1 : app_port_reserve(app, true);
     bool started = reserved >= 0 && start_store(app, &store) &&
                    start_logic(app, store.server, &logic) &&
                    start_rest(app, logic.server, store.server, &rest);
     if (started) {
-        (void)printf("%s\n", config_text(&app->config, CONFIG_PUBLIC_URL));
-        (void)fflush(stdout);
+        app_announce(app);
         run_until_signal(app);
     }
     stop_rest(&rest);

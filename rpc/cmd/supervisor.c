@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,8 +142,7 @@ static void announce(struct supervisor *supervisor)
     if (supervisor->announced || read(supervisor->notify_read, &byte, 1) != 1)
         return;
     supervisor->announced = true;
-    (void)printf("%s\n", config_text(&supervisor->app->config, CONFIG_PUBLIC_URL));
-    (void)fflush(stdout);
+    app_announce(supervisor->app);
 }
 
 /* Runs until SIGTERM or SIGINT, or a refusal. */
@@ -211,6 +211,12 @@ int app_run_serve(struct app *app)
         supervisor.children[i].backoff_ms = BACKOFF_MS_FIRST;
     int lock = app_directory_lock(app);
     if (lock < 0)
+        return 1;
+    uint8_t key[SERVICES_SECRET_KEY_BYTES];
+    app->makes_key = true;
+    bool has_key = app_secret_key(app, key);
+    sodium_memzero(key, sizeof key);
+    if (!has_key)
         return 1;
     supervisor.reserved = app_port_reserve(app, true);
     if (supervisor.reserved < 0)

@@ -66,6 +66,17 @@ static void names_the_variable_of_a_bad_value(void **state)
         {"--log-level", "loud", "LOTCAST_LOG_LEVEL"},
         {"--clock", "yesterday", "LOTCAST_CLOCK"},
         {"--data-dir", "a\nb", "LOTCAST_DATA_DIR"},
+        {"--max-connections", "0", "LOTCAST_MAX_CONNECTIONS"},
+        {"--scan-max-items", "0", "LOTCAST_SCAN_MAX_ITEMS"},
+        {"--public-url", "https://x/app", "LOTCAST_PUBLIC_URL"},
+        {"--rpc", "foo", "LOTCAST_RPC"},
+        {"--rpc", "req+ipc://", "LOTCAST_RPC"},
+        {"--store-url", "http://127.0.0.1:1", "LOTCAST_STORE_URL"},
+        {"--logic-url", "req+tcp://127.0.0.1", "LOTCAST_LOGIC_URL"},
+        {"--tls-ca", "/nope/ca.pem", "LOTCAST_TLS_CA"},
+        {"--meta-api-version", "24", "LOTCAST_META_API_VERSION"},
+        {"--meta-api-version", "v24.0/../x", "LOTCAST_META_API_VERSION"},
+        {"--credit-rates", "USD:0", "LOTCAST_CREDIT_RATES"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct config config;
@@ -79,6 +90,19 @@ static void names_the_variable_of_a_bad_value(void **state)
     char error[CONFIG_ERROR_BYTES];
     const char *argv[] = {"lotcast", "--listen"};
     assert_false(init_with(&config, error, 2, argv));
+}
+
+static void urls_lose_their_trailing_slash(void **state)
+{
+    (void)state;
+    struct config config;
+    char error[CONFIG_ERROR_BYTES];
+    const char *argv[] = {"lotcast", "--meta-graph-url", "http://127.0.0.1:1/x/", "--public-url",
+                          "https://app.example/"};
+    assert_true(init_with(&config, error, 5, argv));
+    assert_string_equal(config_text(&config, CONFIG_META_GRAPH_URL), "http://127.0.0.1:1/x");
+    assert_string_equal(config_text(&config, CONFIG_PUBLIC_URL), "https://app.example");
+    config_fini(&config);
 }
 
 static void cidrs_contain_what_they_say(void **state)
@@ -108,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_defaults_then_environment_then_flags),
         cmocka_unit_test(names_the_variable_of_a_bad_value),
+        cmocka_unit_test(urls_lose_their_trailing_slash),
         cmocka_unit_test(cidrs_contain_what_they_say),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
