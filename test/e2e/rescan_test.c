@@ -1,6 +1,6 @@
 /*
  * A site that has been read before costs one conditional request a page; what has changed is read,
- * what has gone is gone. Against real processes.
+ * what has gone is gone. And what lotctl shows of the site. Against real processes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -82,10 +83,42 @@ static void an_unchanged_site_costs_a_conditional_request_a_page(void **state)
     assert_int_equal(last.unchanged, last.total - OTHER_REQUESTS);
 }
 
+/* Runs lotctl: its exit code, and whether `part` is in what it says. */
+static void lotctl(const char *allow, const char *arguments, int code, const char *part)
+{
+    char command[1024];
+    static char said[1024 * 1024];
+    (void)snprintf(command, sizeof command, "LOTCAST_SCAN_ALLOW=%s '%s' %s 2>&1", allow,
+                   getenv("LOTCTL_BIN"), arguments);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    size_t len = fread(said, 1, sizeof said - 1, pipe);
+    said[len] = '\0';
+    int status = pclose(pipe);
+    if (WEXITSTATUS(status) != code || strstr(said, part) == NULL)
+        fail_msg("lotctl %s: exit %d, without \"%s\": %s", arguments, WEXITSTATUS(status), part,
+                 said);
+}
+
+static void lotctl_shows_what_a_scan_finds(void **state)
+{
+    (void)state;
+    char arguments[PROCESS_LINE_BYTES + 64];
+    (void)snprintf(arguments, sizeof arguments, "scan %s", system_.site_url);
+    lotctl("127.0.0.0/8", arguments, 0, "247 items on ");
+    lotctl("127.0.0.0/8", arguments, 0, "out of stock");
+    lotctl("10.0.0.0/8", arguments, 1, "INVALID_URL");
+    (void)snprintf(arguments, sizeof arguments, "scan --json %sinventory/used", system_.site_url);
+    lotctl("127.0.0.0/8", arguments, 0, "\"identity\":\"sku:AA1005\"");
+    lotctl("127.0.0.0/8", "scan", 2, "not understood");
+    lotctl("127.0.0.0/8", "scan ftp://a.example/", 1, "INVALID_URL");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unchanged_site_costs_a_conditional_request_a_page),
+        cmocka_unit_test(lotctl_shows_what_a_scan_finds),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
