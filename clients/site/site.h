@@ -1,8 +1,15 @@
 /*
  * Reads a website's inventory: robots.txt, sitemaps, pages with JSON-LD, microdata and OpenGraph,
- * pagination. Blocking; runs on the caller's thread and answers with all items at the end.
- * Politeness: at most 4 requests at once to one host, crawl-delay (at most 10 s), conditional
- * requests, a user agent that names the product. Every address is checked.
+ * pagination; feeds of products (RSS, Atom, CSV, TSV as Google's specification has them); Shopify's
+ * products.json and WooCommerce's Store API, where the start page gives such a shop away. Blocking;
+ * runs on the caller's thread and answers with all items at the end.
+ *
+ * A feed that the URL itself names, and a shop's interface that answers, list everything: pages are
+ * not read then. A feed that the site points at is read beside its pages. A product with variants
+ * is one item, with the lowest price of those that can be bought.
+ *
+ * Politeness: at most 4 requests at once to one host of all scans of the process, crawl-delay (at
+ * most 10 s), conditional requests, a user agent that names the product. Every address is checked.
  */
 #ifndef CLIENTS_SITE_SITE_H
 #define CLIENTS_SITE_SITE_H
