@@ -47,6 +47,9 @@ int app_directory_lock(struct app *app);
 /* LOTCAST_SECRET_KEY, else the directory's key file, made at the first start. False after a
  * complaint. */
 bool app_secret_key(struct app *app, uint8_t key[static SERVICES_SECRET_KEY_BYTES]);
+/* The same for serve, before the store is opened: records without a key file mean that the key is
+ * lost, and no other is made then. */
+bool app_secret_key_ensure(struct app *app);
 
 /* --- listen.c --- */
 

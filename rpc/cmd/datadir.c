@@ -153,16 +153,6 @@ static bool make_key(const char *directory, const char *path)
     return linked;
 }
 
-/* `serve` makes the key before anything else, so records without a key are older than a lost key.
- */
-static bool may_have_tokens(const struct app *app)
-{
-    char path[PATH_MAX + 32];
-    (void)snprintf(path, sizeof path, "%s/store/data.mdb",
-                   config_text(&app->config, CONFIG_DATA_DIR));
-    return app->makes_key && access(path, F_OK) == 0;
-}
-
 bool app_secret_key(struct app *app, uint8_t key[static SERVICES_SECRET_KEY_BYTES])
 {
     char path[PATH_MAX + 32];
@@ -171,10 +161,6 @@ bool app_secret_key(struct app *app, uint8_t key[static SERVICES_SECRET_KEY_BYTE
     if (*given != '\0')
         return parse_key(given, key); /* its form was checked at start */
     (void)snprintf(path, sizeof path, "%s/" KEY_FILE, directory);
-    if (access(path, F_OK) != 0 && may_have_tokens(app)) {
-        app_complain("%s is missing: the tokens in the store were sealed with it", path);
-        return false;
-    }
     if (access(path, F_OK) != 0 && !make_key(directory, path)) {
         app_complain("%s cannot be made: %s", path, strerror(errno));
         return false;
@@ -184,4 +170,22 @@ bool app_secret_key(struct app *app, uint8_t key[static SERVICES_SECRET_KEY_BYTE
         return false;
     }
     return true;
+}
+
+bool app_secret_key_ensure(struct app *app)
+{
+    char records[PATH_MAX + 32];
+    char path[PATH_MAX + 32];
+    uint8_t key[SERVICES_SECRET_KEY_BYTES];
+    const char *directory = config_text(&app->config, CONFIG_DATA_DIR);
+    (void)snprintf(records, sizeof records, "%s/store/data.mdb", directory);
+    (void)snprintf(path, sizeof path, "%s/" KEY_FILE, directory);
+    if (*config_text(&app->config, CONFIG_SECRET_KEY) == '\0' && access(path, F_OK) != 0 &&
+        access(records, F_OK) == 0) {
+        app_complain("%s is missing: the tokens in the store were sealed with it", path);
+        return false;
+    }
+    bool good = app_secret_key(app, key);
+    sodium_memzero(key, sizeof key);
+    return good;
 }

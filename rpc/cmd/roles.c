@@ -343,8 +343,7 @@ int app_run_one_process(struct app *app)
     struct logic_part logic = {0};
     struct rest_part rest = {0};
     int lock = app_directory_lock(app);
-    app->makes_key = true;
-    int reserved = lock < 0 ? -1 : app_port_reserve(app, true);
+    int reserved = lock < 0 || !app_secret_key_ensure(app) ? -1 : app_port_reserve(app, true);
     bool started = reserved >= 0 && start_store(app, &store) &&
                    start_logic(app, store.server, &logic) &&
                    start_rest(app, logic.server, store.server, &rest);

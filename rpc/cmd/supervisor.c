@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,11 +211,7 @@ int app_run_serve(struct app *app)
     int lock = app_directory_lock(app);
     if (lock < 0)
         return 1;
-    uint8_t key[SERVICES_SECRET_KEY_BYTES];
-    app->makes_key = true;
-    bool has_key = app_secret_key(app, key);
-    sodium_memzero(key, sizeof key);
-    if (!has_key)
+    if (!app_secret_key_ensure(app))
         return 1;
     supervisor.reserved = app_port_reserve(app, true);
     if (supervisor.reserved < 0)
