@@ -27,9 +27,7 @@ struct app {
     struct config config;
     struct registry *registry;
     sigset_t signals; /* SIGTERM, SIGINT, SIGCHLD, blocked in every thread and waited for */
-    bool
-        makes_key; /* serve: the key is made before the store, so a store without one has lost it */
-    int notify_fd; /* a byte is written to it once the role listens; -1: none */
+    int notify_fd;    /* a byte is written to it once the role listens; -1: none */
 };
 
 /* Prints one line, "lotcast: …", on standard error. */
