@@ -25,6 +25,9 @@ start_sandbox --history-days 30
 # Welcome credits such that 8,240 are left after the demo's 30 days of spend (847.32 USD).
 LOTCAST_SIGNUP_CREDITS=25187 start_lotcast lotcast "$listen"
 demo_customer "$email" "$password" "Acme Auto"
+admin=admin@lotcast.example
+admin_password=admin-password-1
+LOTCAST_DATA_DIR=$work/lotcast/data "$bin/lotctl" admin create --email "$admin" <<<"$admin_password" >/dev/null
 
 cat <<TEXT
 
@@ -34,6 +37,11 @@ The sandbox: Meta at $meta_url, a dealer's website at $site_url, Stripe at $stri
 Demo customer: $email, password $password. Their dashboard:
 
 $(api GET /api/customer/dashboard)
+
+Admin: $admin, password $admin_password. What admins see of the customer:
+
+  curl -s -c /tmp/lotcast-admin.jar -H 'Content-Type: application/json' $url/api/auth/login -d '{"email":"$admin","password":"$admin_password"}'
+  curl -s -b /tmp/lotcast-admin.jar $url/admin/customers/1
 
 A second customer, step by step (paste these lines):
 
