@@ -22,6 +22,9 @@
 #include "store/store.h"
 
 #define USER_AGENT "LotcastBot/1.0"
+/* Handlers that run at once in logic. Some wait for Meta or Stripe up to their deadline: there are
+ * enough of them that a stalled upstream leaves some for everybody else. */
+#define LOGIC_WORKERS 64
 
 /* --- the store --- */
 
@@ -173,6 +176,7 @@ static bool start_logic(struct app *app, struct rpc_server *store, struct logic_
     size_t count;
     struct rpc_server_options options = {
         .name = "logic",
+        .workers = LOGIC_WORKERS,
         .registry = app->registry,
         .services = services_rpc(part->services, &count),
         .interceptors = part->interceptors,

@@ -1,6 +1,7 @@
 #include "rpc/services/audit.h"
 
 #include <sodium.h>
+#include <stdatomic.h>
 
 #include "rpc/base/clock.h"
 
@@ -33,6 +34,23 @@ static enum rpc_code actor_email(struct services *services, struct rpc_context *
     return RPC_OK;
 }
 
+/*
+ * Ids are in the order of time, also within a millisecond of this process; those of another process
+ * are told apart by the random part.
+ */
+static int64_t next_id(int64_t at_ms)
+{
+    static atomic_int_fast64_t last;
+    int_fast64_t before = atomic_load(&last);
+    int64_t id;
+    do {
+        id = at_ms * IDS_PER_MS + (int64_t)randombytes_uniform(IDS_PER_MS / 2);
+        if (id <= before)
+            id = before + 1;
+    } while (!atomic_compare_exchange_weak(&last, &before, id));
+    return id;
+}
+
 enum rpc_code audit_add(struct rpc_server_call *call, struct services *services,
                         struct store_commit *commit, const struct audit_entry *entry,
                         struct rpc_status *status)
@@ -44,7 +62,7 @@ enum rpc_code audit_add(struct rpc_server_call *call, struct services *services,
     if (code != RPC_OK)
         return code;
     record.at_ms = clock_now_ms();
-    record.audit_id = record.at_ms * IDS_PER_MS + (int64_t)randombytes_uniform(IDS_PER_MS);
+    record.audit_id = next_id(record.at_ms);
     record.actor_id = principal->kind == RPC_PRINCIPAL_OPERATOR ? 0 : principal->user_id;
     record.action = (char *)entry->action;
     record.customer_id = entry->customer_id;
