@@ -1,6 +1,6 @@
 /*
  * A JSON value as a tree in an arena: for answers whose shape is another party's. Numbers keep
- * their text, so that money is read exactly. Shared with the stand-in in test/sandbox.
+ * their text, so that money is read exactly. Anyone who reads others' JSON may use it.
  */
 #ifndef CLIENTS_META_JSON_TREE_H
 #define CLIENTS_META_JSON_TREE_H
