@@ -93,6 +93,16 @@ const struct registry_method *registry_method_at(const struct registry *registry
 /* By full name, `lotcast.v1.Auth/LogIn` (len bytes, no NUL needed); NULL if there is none. */
 const struct registry_method *registry_method_find(const struct registry *registry,
                                                    struct span name);
+/* Whether a method's .proto names the reason among those it may answer. */
+bool registry_method_declares(const struct registry_method *method, Lotcast__V1__Reason reason);
+/*
+ * Whether an answer of the method may have the reason: a declared one, or one that methods of its
+ * kind answer without declaring it (rpc_reason.scope): what is in the way of any call (UNAVAILABLE,
+ * DEADLINE_EXCEEDED, INTERNAL, INVALID_ARGUMENT of a parameter or field), what its access rule
+ * refuses, and, with a route, what the facade refuses before it calls. A reason that is said of a
+ * path alone, METHOD_NOT_ALLOWED, is no method's.
+ */
+bool registry_method_may_answer(const struct registry_method *method, Lotcast__V1__Reason reason);
 /* By full name, `lotcast.v1.ItemRecord`; NULL if there is none. */
 const struct registry_message *registry_message_find(const struct registry *registry,
                                                      const char *name);

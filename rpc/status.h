@@ -49,13 +49,27 @@ struct rpc_status {
     char campaign_id[RPC_STATUS_CAMPAIGN_BYTES];
 };
 
+/* Which methods may answer a reason that they do not declare (MethodRules.reasons). */
+enum rpc_reason_scope {
+    RPC_REASON_DECLARED, /* none: whoever may answer it declares it */
+    RPC_REASON_PATH,     /* none: it is said of a path, before there is a method */
+    RPC_REASON_ANY,      /* all */
+    RPC_REASON_HTTP,     /* those with a route: the request's size and head */
+    RPC_REASON_ORIGIN,   /* those with a route that is no GET, unless they are exempt */
+    RPC_REASON_BODY,     /* those with a route whose body is JSON */
+    RPC_REASON_SESSION,  /* those for a customer, an admin or any user */
+    RPC_REASON_ACCESS,   /* those that are not public */
+    RPC_REASON_NAMED,    /* those for a customer, whom an admin or operator names */
+};
+
 /* What a reason means everywhere: the one table (rpc/reason.c). */
 struct rpc_reason {
     Lotcast__V1__Reason reason;
     const char *name; /* INVALID_URL, as JSON has it */
     enum rpc_code code;
     int http_status;
-    const char *message; /* for people */
+    enum rpc_reason_scope scope; /* registry_method_may_answer() applies it */
+    const char *message;         /* for people */
 };
 
 /* The row of a reason; REASON_INTERNAL's for one that is not known. Never NULL, static. */

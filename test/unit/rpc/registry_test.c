@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,66 @@ static void finds_methods_by_index_and_by_name_alike(void **state)
     /* A name is its bytes, not up to a NUL. */
     assert_null(registry_method_find(registry, span_of("lotcast.v1.Auth/LogIn\0x", 23)));
     assert_non_null(registry_method_find(registry, span_of("lotcast.v1.Auth/LogInX", 21)));
+    registry_destroy(registry);
+}
+
+static void methods_answer_what_they_declare_and_what_their_kind_does(void **state)
+{
+    (void)state;
+    struct registry *registry = make_real();
+#define MAY(method, reason, may)                          \
+    {                                                     \
+        method, LOTCAST__V1__REASON__REASON_##reason, may \
+    }
+    static const struct {
+        const char *method;
+        Lotcast__V1__Reason reason;
+        bool may;
+    } rows[] = {
+        MAY("Auth/LogIn", INVALID_CREDENTIALS, true), /* declared */
+        MAY("Auth/LogOut", INVALID_CREDENTIALS, false),
+        MAY("Store/Read", INTERNAL, true),
+        MAY("Auth/LogOut", UNAVAILABLE, true),
+        MAY("Auth/LogOut", DEADLINE_EXCEEDED, true),
+        MAY("Auth/LogOut", INVALID_ARGUMENT, true),
+        MAY("Auth/LogOut", METHOD_NOT_ALLOWED, false), /* its path's */
+        MAY("Auth/LogOut", BAD_REQUEST, true),
+        MAY("Store/Read", BAD_REQUEST, false), /* no route */
+        MAY("Store/Read", HEADERS_TOO_LARGE, false),
+        MAY("Store/Read", URI_TOO_LONG, false),
+        MAY("Dashboard/GetDashboard", PAYLOAD_TOO_LARGE, true),
+        MAY("Dashboard/GetDashboard", CROSS_ORIGIN, false), /* a GET */
+        MAY("Billing/Purchase", CROSS_ORIGIN, true),
+        MAY("Billing/ReceiveStripeEvent", CROSS_ORIGIN, false), /* exempt */
+        MAY("Store/Commit", CROSS_ORIGIN, false),
+        MAY("Billing/Purchase", INVALID_JSON, true),
+        MAY("Billing/Purchase", UNKNOWN_FIELD, true),
+        MAY("Billing/Purchase", UNSUPPORTED_MEDIA_TYPE, true),
+        MAY("Billing/ReceiveStripeEvent", UNKNOWN_FIELD, false), /* read by the method itself */
+        MAY("Billing/ReceiveStripeEvent", UNSUPPORTED_MEDIA_TYPE, false),
+        MAY("Dashboard/GetDashboard", UNKNOWN_FIELD, false),
+        MAY("Store/Commit", UNKNOWN_FIELD, false),
+        MAY("Auth/LogOut", AUTH_REQUIRED, false), /* public */
+        MAY("Auth/LogOut", FORBIDDEN, false),
+        MAY("Auth/GetSession", AUTH_REQUIRED, true),
+        MAY("Auth/GetSession", FORBIDDEN, true),
+        MAY("Auth/GetSession", NOT_FOUND, false),
+        MAY("Admin/ListAudit", AUTH_REQUIRED, true),
+        MAY("Admin/ListAudit", NOT_FOUND, false),
+        MAY("Dashboard/GetDashboard", NOT_FOUND, true), /* of the customer named */
+        MAY("Admin/CheckLedger", AUTH_REQUIRED, false),
+        MAY("Admin/CheckLedger", FORBIDDEN, true),
+        MAY("Auth/LogIn", WEAK_PASSWORD, false),
+    };
+#undef MAY
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char name[80];
+        (void)snprintf(name, sizeof name, "lotcast.v1.%s", rows[i].method);
+        const struct registry_method *method = registry_method_find(registry, span_of_string(name));
+        assert_non_null(method);
+        if (registry_method_may_answer(method, rows[i].reason) != rows[i].may)
+            fail_msg("%s %s", name, rpc_reason_get(rows[i].reason)->name);
+    }
     registry_destroy(registry);
 }
 
@@ -348,6 +409,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_methods),
         cmocka_unit_test(finds_methods_by_index_and_by_name_alike),
+        cmocka_unit_test(methods_answer_what_they_declare_and_what_their_kind_does),
         cmocka_unit_test(reads_messages_and_fields),
         cmocka_unit_test(reads_tables),
         cmocka_unit_test(has_a_fingerprint_and_the_set),
