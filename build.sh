@@ -17,7 +17,7 @@ usage() {
 ./build.sh [build]        builds into build/ (build/bin/lotcast, lotctl, sandbox)
 ./build.sh run            builds and starts everything with a demo customer, for a first look
 ./build.sh test [NAME …]  builds and runs every test (or those whose names match)
-./build.sh bench          measures, all in one run
+./build.sh bench [--peers] [NAME …]  measures, all in one run, and prints a table
 ./build.sh fuzz [SECONDS] fuzzes each target for so long (30)
 ./build.sh format         lays the code out as .clang-format says
 ./build.sh deps           installs the packages that are missing
@@ -123,9 +123,7 @@ run_tests() {
 bench() {
     build
     install_packages wrk
-    build/release/test/bench/bench_store
-    build/release/test/bench/bench_inventory
-    test/bench/http.sh
+    test/bench/run.py build/release "$@"
 }
 
 fuzz() {
@@ -153,7 +151,7 @@ case ${1:-build} in
 build) build ;;
 run) shift; build; exec test/sandbox/run.sh "$@" ;;
 test) shift; run_tests "$@" ;;
-bench) bench ;;
+bench) shift; bench "$@" ;;
 fuzz) shift; fuzz "$@" ;;
 format) format ;;
 deps) deps ;;

@@ -25,8 +25,9 @@
 #include "store/metrics.h"
 #include "store/record.h"
 #include "store/store.h"
+#include "test/bench/report.h"
 
-#define CALLERS 64
+#define CALLERS 64 /* as the figure's name says */
 #define ROUNDS 5
 #define ROUND_MS 2000
 #define DRAIN_MS 5000
@@ -207,19 +208,6 @@ static double run_lmdb(MDB_env *env, MDB_dbi dbi, unsigned round)
 
 /* --- both --- */
 
-static int by_size(const void *a, const void *b)
-{
-    const double *x = a;
-    const double *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
-static double median(double values[static ROUNDS])
-{
-    qsort(values, ROUNDS, sizeof values[0], by_size);
-    return values[ROUNDS / 2];
-}
-
 static void measure(const char *directory, const char *url)
 {
     struct registry *registry = make_registry();
@@ -242,14 +230,10 @@ static void measure(const char *directory, const char *url)
         printf("round %u: LMDB %.0f/s, RPC %.0f/s\n", i + 1, lmdb[i], rpc[i]);
         (void)fflush(stdout);
     }
-    double rpc_median = median(rpc);
-    double lmdb_median = median(lmdb);
-    printf("LMDB, one put a transaction:        %8.0f commits/s (median of %d)\n", lmdb_median,
-           ROUNDS);
-    printf("store over req+ipc, %d callers:     %8.0f commits/s (median of %d)\n", CALLERS,
-           rpc_median, ROUNDS);
-    printf("ratio:                              %8.2f\n", rpc_median / lmdb_median);
-    (void)fflush(stdout);
+    struct bench_series bare = {"LMDB, one put a transaction", "commits/s", lmdb, ROUNDS};
+    struct bench_series ours = {"store over req+ipc, 64 callers", "commits/s", rpc, ROUNDS};
+    bench_report(&bare, NULL);
+    bench_report(&ours, &bare);
     mdb_env_close(env);
     store_client_destroy(client);
     rpc_channel_close(channel);

@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
 # Dashboard requests a second, real handler, real records, real JSON, at 64 connections: `lotcast serve`
 # (three processes) and `--one-process`, each beside a bare H2O hello with a body of the same size.
-# Runs are interleaved; the ratios are of medians. ROUNDS and DURATION (seconds) may be set.
+# Also with If-None-Match. Runs are interleaved; the ratios are of medians. ROUNDS and DURATION (seconds)
+# may be set. http.sh BENCH_HELLO; LOTCAST_BIN, LOTCTL_BIN and SANDBOX_BIN are in one folder of links.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
-bin=$PWD/build/bin
-bench=$PWD/build/release/test/bench
+hello_bin=$(realpath "$1")
 work=$(mktemp -d)
-. test/sandbox/lib.sh
+bin=$work/bin
+mkdir "$bin"
+ln -s "$LOTCAST_BIN" "$bin/lotcast"
+ln -s "$LOTCTL_BIN" "$bin/lotctl"
+ln -s "$SANDBOX_BIN" "$bin/sandbox"
+cd "$(dirname "$0")"
+. ../sandbox/lib.sh
+. lib.sh
 trap 'stop_all; rm -rf "$work"' EXIT
 
 connections=64
@@ -15,24 +21,26 @@ rounds=${ROUNDS:-5}
 duration=${DURATION:-3}
 threads=$(nproc)
 
-# rate URL [COOKIE]: requests a second; fails when any answer was not 2xx.
+# rate URL [HEADER …]: requests a second; fails when any answer was not 2xx or 3xx.
 rate() {
-    local out
-    out=$(wrk -t 1 -c "$connections" -d "${duration}s" ${2:+-H "Cookie: $2"} "$1")
-    if grep -q 'Non-2xx' <<<"$out"; then
+    local out target=$1 headers=()
+    shift
+    while [ $# -gt 0 ]; do
+        headers+=(-H "$1")
+        shift
+    done
+    out=$(wrk -t 1 -c "$connections" -d "${duration}s" "${headers[@]}" "$target")
+    if grep -q 'Non-2xx\|Socket errors' <<<"$out"; then
         echo "$out" >&2
         return 1
     fi
     sed -n 's/^Requests\/sec: *//p' <<<"$out"
 }
 
-session_of() { awk '$6 == "lotcast_session" { print $6 "=" $7 }' "$1"; }
+session_of() { awk '$6 == "lotcast_session" { print "Cookie: " $6 "=" $7 }' "$1"; }
 
-# summary NAME RATES: median, minimum and maximum.
-summary() {
-    printf '%s\n' $2 | sort -n | awk -v name="$1" '{ r[NR] = $1 } END { printf "%-26s %9.0f  (%.0f to %.0f)\n", name, r[int((NR + 1) / 2)], r[1], r[NR] }'
-}
-median() { printf '%s\n' $1 | sort -n | awk '{ r[NR] = $1 } END { print r[int((NR + 1) / 2)] }'; }
+# tag_of URL COOKIE: the answer's ETag.
+tag_of() { curl -sf -o /dev/null -D - -H "$2" "$1" | tr -d '\r' | awk 'tolower($1) == "etag:" { print $2 }'; }
 
 start_sandbox --history-days 30
 jar=$work/three.jar
@@ -44,20 +52,22 @@ jar=$work/one.jar
 start_lotcast one 127.0.0.1:0 --one-process
 demo_customer bench@acme.example bench-password-1 "Acme Auto"
 one=$url/api/customer/dashboard one_cookie=$(session_of "$jar")
-"$bench/bench_hello" "$bytes" "$threads" >"$work/hello.out" &
+"$hello_bin" "$bytes" "$threads" >"$work/hello.out" &
 started+=($!)
 wait_for 10 test -s "$work/hello.out"
 hello=$(cat "$work/hello.out")
 
-hello_rates='' three_rates='' one_rates=''
+hello_rates='' three_rates='' one_rates='' three_tag_rates='' one_tag_rates=''
 for _ in $(seq "$rounds"); do
     hello_rates+=" $(rate "$hello")"
     three_rates+=" $(rate "$three" "$three_cookie")"
     one_rates+=" $(rate "$one" "$one_cookie")"
+    three_tag_rates+=" $(rate "$three" "$three_cookie" "If-None-Match: $(tag_of "$three" "$three_cookie")")"
+    one_tag_rates+=" $(rate "$one" "$one_cookie" "If-None-Match: $(tag_of "$one" "$one_cookie")")"
 done
-echo "GET dashboard, requests a second, $connections connections, body of $bytes bytes, $rounds rounds of ${duration} s"
-summary "bare H2O hello" "$hello_rates"
-summary "serve (three processes)" "$three_rates"
-summary "serve --one-process" "$one_rates"
-awk -v h="$(median "$hello_rates")" -v t="$(median "$three_rates")" -v o="$(median "$one_rates")" \
-    'BEGIN { printf "ratio to hello: three processes %.3f, one process %.3f\n", t / h, o / h }'
+echo "GET dashboard, $connections connections, body of $bytes bytes, $rounds rounds of ${duration} s"
+report "bare H2O hello" 1/s "$hello_rates"
+report "dashboard, serve" 1/s "$three_rates" "bare H2O hello" "$hello_rates"
+report "dashboard, one process" 1/s "$one_rates" "bare H2O hello" "$hello_rates"
+report "304, serve" 1/s "$three_tag_rates" "bare H2O hello" "$hello_rates"
+report "304, one process" 1/s "$one_tag_rates" "bare H2O hello" "$hello_rates"
