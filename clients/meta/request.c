@@ -1,7 +1,6 @@
 /*
- * One call of the Graph API: its parameters, its attempts, its answer; and lists, which are many
- * calls. Runs on the caller's thread; all memory is the context's arena, the encoded parameters
- * apart.
+ * One call of the Graph API: its parameters, its attempts, its answer. Runs on the caller's thread;
+ * all memory is the context's arena, the encoded parameters apart.
  */
 #include <ctype.h>
 #include <sodium.h>
@@ -23,9 +22,6 @@
 #define WAIT_SLICE_MS 20
 /* Longest id of an object of Meta's, in bytes. */
 #define ID_BYTES_MAX 64
-/* Pages of one list at most, and rows asked for in each. */
-#define LIST_PAGES_MAX 2000
-#define LIST_PAGE_ROWS "100"
 
 void meta__request_init(struct meta__request *request, enum http_verb verb, enum meta_repeat repeat,
                         const char *path, const char *token)
@@ -218,56 +214,4 @@ enum rpc_code meta__call(struct meta_client *client, struct rpc_context *context
         *ret_reduce = reduce;
     buffer_fini(&request->params);
     return code;
-}
-
-/* The cursor of the next page; NULL: this was the last. False for an answer that is no page. */
-static bool next_cursor(const struct json_tree *answer, const char *cursor, const char **ret_cursor)
-{
-    const struct json_tree *paging = json_tree_get(answer, "paging");
-    if (json_tree_get_text(paging, "next") == NULL) {
-        *ret_cursor = NULL;
-        return true;
-    }
-    const char *after = json_tree_get_text(json_tree_get(paging, "cursors"), "after");
-    if (after == NULL || after[0] == '\0' || (cursor != NULL && strcmp(cursor, after) == 0))
-        return false; /* it would go round in circles */
-    *ret_cursor = after;
-    return true;
-}
-
-enum rpc_code meta__list(struct meta_client *client, struct rpc_context *context, const char *token,
-                         const char *path, const struct meta__pair *params, size_t param_count,
-                         bool (*row)(void *arg, const struct json_tree *row), void *arg,
-                         struct rpc_status *status)
-{
-    const char *cursor = NULL;
-    for (size_t page = 0; page < LIST_PAGES_MAX; page++) {
-        struct meta__request request;
-        meta__request_init(&request, HTTP_GET, META_REPEATABLE, path, token);
-        const char *limit = LIST_PAGE_ROWS;
-        for (size_t i = 0; i < param_count; i++) {
-            if (strcmp(params[i].name, "limit") == 0)
-                limit = params[i].value;
-            else
-                meta__param(&request, params[i].name, params[i].value);
-        }
-        meta__param(&request, "limit", limit);
-        if (cursor != NULL)
-            meta__param(&request, "after", cursor);
-        const struct json_tree *answer = NULL;
-        enum rpc_code code = meta__call(client, context, &request, &answer, NULL, status);
-        if (code != RPC_OK)
-            return code;
-        const struct json_tree *data = json_tree_get(answer, "data");
-        if (data == NULL || data->kind != JSON_TREE_ARRAY)
-            return meta__fail_answer(status);
-        for (const struct json_tree *at = data->first; at != NULL; at = at->next)
-            if (!row(arg, at))
-                return RPC_OK;
-        if (!next_cursor(answer, cursor, &cursor))
-            return meta__fail_answer(status);
-        if (cursor == NULL)
-            return RPC_OK;
-    }
-    return meta__fail_answer(status);
 }

@@ -254,6 +254,25 @@ static void lists_are_walked_on_our_base(void **state)
     assert_int_equal(meta_script_count(f), 3);
     assert_non_null(strstr(meta_script_request(f, 1)->target, "/v24.0/act_1/campaigns?"));
     assert_non_null(strstr(meta_script_request(f, 1)->target, "after=b%26c&"));
+    /* Only `next` says where it goes on: its place is taken, and nothing else of it. */
+    SCRIPT(f,
+           {200, NULL,
+            "{\"data\":[],\"paging\":{\"next\":\"http://192.0.2.1/evil?access_token=x&method=delete"
+            "&limit=1&fields=evil&after=%C3%A4%26b+c#&offset=9\"}}"},
+           {200, NULL, "{\"data\":[],\"paging\":{\"next\":\"/x?offset=25&__paging_token=p\"}}"},
+           {200, NULL, "{\"data\":[],\"paging\":{\"next\":\"/x?offset=50&__paging_token=p\"}}"},
+           {200, NULL, "{\"data\":[{\"id\":\"4\",\"name\":\"wanted\"}]}"});
+    assert_int_equal(find(f, &id), RPC_OK);
+    assert_string_equal(id, "4");
+    const char *second = meta_script_request(f, 1)->target;
+    assert_non_null(strstr(second, "/v24.0/act_1/campaigns?"));
+    assert_non_null(strstr(second, "after=%C3%A4%26b%20c&"));
+    assert_null(strstr(second, "evil"));
+    assert_null(strstr(second, "method"));
+    assert_null(strstr(second, "limit=1&"));
+    assert_null(strstr(second, "access_token"));
+    assert_null(strstr(second, "offset"));
+    assert_non_null(strstr(meta_script_request(f, 3)->target, "offset=50&__paging_token=p&"));
     /* The end without a next page: not there. */
     SCRIPT(f, {200, NULL, "{\"data\":[],\"paging\":{\"cursors\":{\"after\":\"e\"}}}"});
     assert_int_equal(find(f, &id), RPC_OK);
@@ -265,9 +284,13 @@ static void bad_lists_are_refused(void **state)
     static const char *const bodies[] = {
         "{}",
         "{\"data\":{}}",
-        /* The same cursor again, and a next page without a cursor. */
+        /* The same place again, and a next page that is nowhere. */
         "{\"data\":[],\"paging\":{\"cursors\":{\"after\":\"x\"},\"next\":\"http://a/\"}}",
         "{\"data\":[],\"paging\":{\"next\":\"http://a/?after=x\"}}",
+        "{\"data\":[],\"paging\":{\"next\":\"http://a/?limit=1&method=delete&access_token=x\"}}",
+        "{\"data\":[],\"paging\":{\"next\":\"http://a/?after=%00\"}}",
+        "{\"data\":[],\"paging\":{\"next\":\"http://a/?after=%zz&page=\"}}",
+        "{\"data\":[],\"paging\":{\"next\":\"http://a/#?after=x\",\"cursors\":{}}}",
         "{\"data\":[],\"paging\":{\"cursors\":{\"after\":\"\"},\"next\":\"http://a/\"}}",
     };
     struct meta_script *f = *state;
