@@ -135,6 +135,11 @@ const struct registry_method *rpc__server_method_named(const struct rpc_server *
 bool rpc__server_draining(const struct rpc_server *server);
 /* Whether it serves the service of that full name. */
 bool rpc__server_serves(const struct rpc_server *server, const char *service_name);
+/* All services that it serves, its own included. */
+size_t rpc__server_service_count(const struct rpc_server *server);
+const ProtobufCServiceDescriptor *rpc__server_service_at(const struct rpc_server *server,
+                                                         size_t index);
+const struct registry *rpc__server_registry(const struct rpc_server *server);
 /* Calls waiting for a worker at most, in each of the two pools. */
 size_t rpc__server_queue_max(const struct rpc_server *server);
 /* Calls begun and not ended. */
@@ -145,6 +150,9 @@ extern rpc_handler *const rpc__health_handlers[];
 
 /* The handlers of lotcast.v1.Metrics; `self` is the server. */
 extern rpc_handler *const rpc__metrics_handlers[];
+
+/* The handlers of lotcast.v1.Reflection; `self` is the server. */
+extern rpc_handler *const rpc__reflection_handlers[];
 
 /* A listening socket of a server. */
 struct rpc__listener;

@@ -16,6 +16,7 @@ static const Lotcast__V1__MethodRules no_method_rules = LOTCAST__V1__METHOD_RULE
 static enum rpc_code read_set(struct registry *registry, struct span packed,
                               struct rpc_status *status)
 {
+    registry->packed = packed;
     registry->fingerprint = registry__hash(packed);
     registry->set = google__protobuf__file_descriptor_set__unpack(&registry->arena.protobuf,
                                                                   packed.len, packed.data);
@@ -344,6 +345,11 @@ const struct registry_message *registry_table_find(const struct registry *regist
 const Google__Protobuf__FileDescriptorSet *registry_descriptor_set(const struct registry *registry)
 {
     return registry->set;
+}
+
+struct span registry_packed_set(const struct registry *registry)
+{
+    return registry->packed;
 }
 
 uint64_t registry_fingerprint(const struct registry *registry)

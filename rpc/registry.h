@@ -116,6 +116,8 @@ const struct registry_message *registry_table_at(const struct registry *registry
 const struct registry_message *registry_table_find(const struct registry *registry, uint32_t id);
 /* The parsed descriptor set, for reflection and documents. Lives as long as the registry. */
 const Google__Protobuf__FileDescriptorSet *registry_descriptor_set(const struct registry *registry);
+/* The bytes that it was made of; its files in the order of the parsed set's. */
+struct span registry_packed_set(const struct registry *registry);
 /* A 64-bit FNV-1a of the packed descriptor set: the contract's fingerprint. */
 uint64_t registry_fingerprint(const struct registry *registry);
 

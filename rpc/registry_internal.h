@@ -43,6 +43,7 @@ struct registry__names {
 struct registry {
     struct arena arena;
     const Google__Protobuf__FileDescriptorSet *set;
+    struct span packed; /* what it was read from; the caller's */
     uint64_t fingerprint;
     struct registry__type *types; /* first of the list */
     size_t type_count;

@@ -16,6 +16,7 @@
 #include "lotcast/v1/operations.pb-c.h"
 #include "lotcast/v1/performance.pb-c.h"
 #include "lotcast/v1/records.pb-c.h"
+#include "lotcast/v1/reflection.pb-c.h"
 #include "lotcast/v1/rpc.pb-c.h"
 #include "lotcast/v1/settings.pb-c.h"
 #include "lotcast/v1/store.pb-c.h"
@@ -41,6 +42,7 @@ static const ProtobufCServiceDescriptor *const services[] = {
     &lotcast__v1__settings__descriptor,
     &lotcast__v1__announcements__descriptor,
     &lotcast__v1__metrics__descriptor,
+    &lotcast__v1__reflection__descriptor,
     &lotcast__v1__operations__descriptor,
 };
 

@@ -16,6 +16,7 @@
 
 #include "lotcast/v1/health.pb-c.h"
 #include "lotcast/v1/metrics.pb-c.h"
+#include "lotcast/v1/reflection.pb-c.h"
 #include "rpc/base/clock.h"
 #include "rpc/internal.h"
 
@@ -31,6 +32,14 @@
 /* Calls kept for reuse, and the memory in use beyond which an arena is not kept with its call. */
 #define FREE_CALLS_MAX 128
 #define KEPT_ARENA_BYTES_MAX ((size_t)256 * 1024)
+
+/* What every server serves by itself, with the server as `self`. */
+static const struct rpc_service own_services[] = {
+    {&lotcast__v1__health__descriptor, rpc__health_handlers, NULL},
+    {&lotcast__v1__metrics__descriptor, rpc__metrics_handlers, NULL},
+    {&lotcast__v1__reflection__descriptor, rpc__reflection_handlers, NULL},
+};
+#define OWN_SERVICE_COUNT (sizeof own_services / sizeof own_services[0])
 
 struct entry {
     rpc_handler *handler; /* NULL: not served here */
@@ -296,7 +305,7 @@ void rpc__server_call_dispatch(struct rpc_server_call *call, const struct regist
     call->handler = entry->handler;
     call->self = entry->self;
     set_deadline(call);
-    if (entry->self == server) /* Health, Metrics: never behind work, whatever the state */
+    if (entry->self == server) /* never behind work, whatever the state */
         run_handler(call, false);
     else if (atomic_load(&server->draining))
         push_back(call, RPC_UNAVAILABLE, DRAIN_RETRY_AFTER_MS);
@@ -330,13 +339,27 @@ bool rpc__server_draining(const struct rpc_server *server)
 
 bool rpc__server_serves(const struct rpc_server *server, const char *service_name)
 {
-    if (strcmp(service_name, lotcast__v1__health__descriptor.name) == 0 ||
-        strcmp(service_name, lotcast__v1__metrics__descriptor.name) == 0)
-        return true;
-    for (size_t i = 0; i < server->service_count; i++)
-        if (strcmp(service_name, server->services[i].descriptor->name) == 0)
+    for (size_t i = 0; i < rpc__server_service_count(server); i++)
+        if (strcmp(service_name, rpc__server_service_at(server, i)->name) == 0)
             return true;
     return false;
+}
+
+size_t rpc__server_service_count(const struct rpc_server *server)
+{
+    return OWN_SERVICE_COUNT + server->service_count;
+}
+
+const ProtobufCServiceDescriptor *rpc__server_service_at(const struct rpc_server *server,
+                                                         size_t index)
+{
+    return index < OWN_SERVICE_COUNT ? own_services[index].descriptor
+                                     : server->services[index - OWN_SERVICE_COUNT].descriptor;
+}
+
+const struct registry *rpc__server_registry(const struct rpc_server *server)
+{
+    return server->registry;
 }
 
 size_t rpc__server_queue_max(const struct rpc_server *server)
@@ -420,11 +443,10 @@ static enum rpc_code serve_all(struct rpc_server *server, struct rpc_status *sta
         if (code != RPC_OK)
             return code;
     }
-    enum rpc_code code =
-        serve(server, &lotcast__v1__health__descriptor, rpc__health_handlers, server, status);
-    return code != RPC_OK ? code
-                          : serve(server, &lotcast__v1__metrics__descriptor, rpc__metrics_handlers,
-                                  server, status);
+    enum rpc_code code = RPC_OK;
+    for (size_t i = 0; code == RPC_OK && i < OWN_SERVICE_COUNT; i++)
+        code = serve(server, own_services[i].descriptor, own_services[i].handlers, server, status);
+    return code;
 }
 
 static struct metric *refused_metric(const struct rpc_server *server, const char *why)

@@ -83,7 +83,8 @@ struct rpc_server_options {
 };
 
 /*
- * Makes a server and starts its workers. lotcast.v1.Health and Metrics are served by itself.
+ * Makes a server and starts its workers. lotcast.v1.Health, Metrics and Reflection are served by
+ * itself.
  * RPC_FAILED_PRECONDITION for a service that the registry does not know or a missing handler.
  */
 enum rpc_code rpc_server_create(const struct rpc_server_options *options,

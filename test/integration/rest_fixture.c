@@ -28,6 +28,7 @@
 #include "lotcast/v1/metrics.pb-c.h"
 #include "lotcast/v1/onboarding.pb-c.h"
 #include "lotcast/v1/performance.pb-c.h"
+#include "lotcast/v1/reflection.pb-c.h"
 
 #define ANSWER_MS_MAX 15000
 #define WAITING_MAX 4096
@@ -376,9 +377,10 @@ static const ProtobufCServiceDescriptor *const descriptors[] = {
     /* The server's own: */
     &lotcast__v1__health__descriptor,
     &lotcast__v1__metrics__descriptor,
+    &lotcast__v1__reflection__descriptor,
 };
 
-#define OWN_COUNT 2
+#define OWN_COUNT 3
 #define SERVICE_COUNT (sizeof descriptors / sizeof descriptors[0] - OWN_COUNT)
 #define METHODS_MAX 32
 
