@@ -8,20 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rpc/channel.h"
 #include "rpc/registry_internal.h"
 
 static const Lotcast__V1__FieldRules no_field_rules = LOTCAST__V1__FIELD_RULES__INIT;
+static const Lotcast__V1__MessageRules no_message_rules = LOTCAST__V1__MESSAGE_RULES__INIT;
 static const Lotcast__V1__MethodRules no_method_rules = LOTCAST__V1__METHOD_RULES__INIT;
 
 static enum rpc_code read_set(struct registry *registry, struct span packed,
                               struct rpc_status *status)
 {
+    ProtobufCMessage *set = NULL;
     registry->packed = packed;
     registry->fingerprint = registry__hash(packed);
-    registry->set = google__protobuf__file_descriptor_set__unpack(&registry->arena.protobuf,
-                                                                  packed.len, packed.data);
-    if (registry->set == NULL)
+    enum rpc_code code = rpc_message_unpack(&google__protobuf__file_descriptor_set__descriptor,
+                                            packed, &registry->arena, &set, NULL);
+    if (code == RPC_RESOURCE_EXHAUSTED)
+        return registry__no_memory(status);
+    if (code != RPC_OK)
         return registry__refuse(status, "the descriptor set cannot be read");
+    registry->set = (const Google__Protobuf__FileDescriptorSet *)set;
     return registry__types_read(registry, status);
 }
 
@@ -91,6 +97,26 @@ static enum rpc_code make_field(struct registry *registry, const struct registry
     return RPC_OK;
 }
 
+static enum rpc_code read_message_options(struct registry *registry,
+                                          struct registry_message *message,
+                                          struct rpc_status *status)
+{
+    ProtobufCMessage *table = NULL, *rules = NULL;
+    const ProtobufCMessage *base =
+        message->proto->options == NULL ? NULL : &message->proto->options->base;
+    enum rpc_code code =
+        registry__option_read(registry, base, REGISTRY__OPTION_TABLE,
+                              &lotcast__v1__table_rules__descriptor, &table, status);
+    if (code == RPC_OK)
+        code = registry__option_read(registry, base, REGISTRY__OPTION_MESSAGE,
+                                     &lotcast__v1__message_rules__descriptor, &rules, status);
+    if (code != RPC_OK)
+        return code;
+    message->table = (const Lotcast__V1__TableRules *)table;
+    message->rules = rules == NULL ? &no_message_rules : (const Lotcast__V1__MessageRules *)rules;
+    return RPC_OK;
+}
+
 /* Checks a message that was reached and reads what is said about it. */
 static enum rpc_code complete(struct registry *registry, struct registry_message *message,
                               struct rpc_status *status)
@@ -110,13 +136,7 @@ static enum rpc_code complete(struct registry *registry, struct registry_message
         if (code != RPC_OK)
             return code;
     }
-    ProtobufCMessage *table = NULL;
-    code = registry__option_read(
-        registry, message->proto->options == NULL ? NULL : &message->proto->options->base,
-        REGISTRY__OPTION_TABLE, &lotcast__v1__table_rules__descriptor, &table, status);
-    if (code == RPC_OK)
-        message->table = (const Lotcast__V1__TableRules *)table;
-    return code;
+    return read_message_options(registry, message, status);
 }
 
 static enum rpc_code make_messages(struct registry *registry,
@@ -197,7 +217,7 @@ static enum rpc_code make_method(struct registry *registry,
     if (!registry__names_put(&registry->methods_by_name, span_of_string(method->name), method))
         return registry__refuse(status, "method %s is there twice", method->name);
     enum rpc_code code = read_method_options(registry, method, proto->options, status);
-    return code == RPC_OK ? registry__check_method(method, status) : code;
+    return code == RPC_OK && !registry->foreign ? registry__check_method(method, status) : code;
 }
 
 static enum rpc_code make_methods(struct registry *registry, const struct registry_sources *sources,
@@ -257,26 +277,52 @@ static enum rpc_code make_tables(struct registry *registry, struct rpc_status *s
     return RPC_OK;
 }
 
-enum rpc_code registry_create(const struct registry_sources *sources,
-                              struct registry **ret_registry, struct rpc_status *status)
+/* NULL sources: those that the set itself makes. */
+static enum rpc_code build(struct registry *registry, struct span packed,
+                           const struct registry_sources *sources, struct rpc_status *status)
+{
+    struct registry_sources synthesised;
+    enum rpc_code code = read_set(registry, packed, status);
+    if (code == RPC_OK && sources == NULL) {
+        registry->foreign = true;
+        code = registry__synthesise(registry, &synthesised, status);
+        sources = &synthesised;
+    }
+    if (code == RPC_OK)
+        code = make_messages(registry, sources, status);
+    if (code == RPC_OK)
+        code = make_methods(registry, sources, status);
+    if (code == RPC_OK && !registry->foreign)
+        code = make_tables(registry, status);
+    return code;
+}
+
+static enum rpc_code create(struct span packed, const struct registry_sources *sources,
+                            struct registry **ret_registry, struct rpc_status *status)
 {
     struct registry *registry = calloc(1, sizeof *registry);
     if (registry == NULL)
         return registry__no_memory(status);
     arena_init(&registry->arena, REGISTRY__BYTES_MAX);
-    enum rpc_code code = read_set(registry, sources->descriptor_set, status);
-    if (code == RPC_OK)
-        code = make_messages(registry, sources, status);
-    if (code == RPC_OK)
-        code = make_methods(registry, sources, status);
-    if (code == RPC_OK)
-        code = make_tables(registry, status);
+    enum rpc_code code = build(registry, packed, sources, status);
     if (code != RPC_OK) {
         registry_destroy(registry);
         return code;
     }
     *ret_registry = registry;
     return RPC_OK;
+}
+
+enum rpc_code registry_create(const struct registry_sources *sources,
+                              struct registry **ret_registry, struct rpc_status *status)
+{
+    return create(sources->descriptor_set, sources, ret_registry, status);
+}
+
+enum rpc_code registry_create_dynamic(struct span descriptor_set, struct registry **ret_registry,
+                                      struct rpc_status *status)
+{
+    return create(descriptor_set, NULL, ret_registry, status);
 }
 
 void registry_destroy(struct registry *registry)

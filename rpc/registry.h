@@ -39,8 +39,9 @@ struct registry_message {
     const ProtobufCMessageDescriptor *descriptor;
     const Google__Protobuf__DescriptorProto *proto;
     size_t field_count;
-    const struct registry_field *fields;  /* in the order of descriptor->fields */
-    const Lotcast__V1__TableRules *table; /* NULL: not a record */
+    const struct registry_field *fields;    /* in the order of descriptor->fields */
+    const Lotcast__V1__TableRules *table;   /* NULL: not a record */
+    const Lotcast__V1__MessageRules *rules; /* never NULL */
 };
 
 struct registry_method {
@@ -85,6 +86,18 @@ struct registry_sources registry_sources_get(void);
 enum rpc_code registry_create(const struct registry_sources *sources,
                               struct registry **ret_registry, struct rpc_status *status)
     __attribute__((warn_unused_result));
+/*
+ * A registry of a contract that this program was not compiled with: C descriptors are made of the
+ * set itself, which must outlive the registry and may come from anywhere. Messages of it can be
+ * unpacked, packed, and read from and written to JSON; rules are read but not judged, and there are
+ * no tables. RPC_FAILED_PRECONDITION for bytes that are no set, or one that contradicts itself or
+ * refers to what it lacks.
+ */
+enum rpc_code registry_create_dynamic(struct span descriptor_set, struct registry **ret_registry,
+                                      struct rpc_status *status)
+    __attribute__((warn_unused_result));
+/* Initialises a message of any registry; the descriptors of a dynamic one have no message_init. */
+void registry_message_init(const ProtobufCMessageDescriptor *descriptor, void *message);
 void registry_destroy(struct registry *registry);
 
 size_t registry_method_count(const struct registry *registry);

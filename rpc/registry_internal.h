@@ -10,6 +10,10 @@
 #include "rpc/base/arena.h"
 #include "rpc/registry.h"
 
+/* Values of an enum and fields of a message, where their descriptors are synthesised. */
+#define REGISTRY__ENUM_VALUES_MAX 4096
+#define REGISTRY__FIELDS_MAX 65536
+
 /* What a registry may take, in bytes; the contract of today needs some hundred KB. */
 #define REGISTRY__BYTES_MAX ((size_t)256 * 1024 * 1024)
 
@@ -18,6 +22,7 @@
 #define REGISTRY__OPTION_METHOD 51001u
 #define REGISTRY__OPTION_TABLE 51002u
 #define REGISTRY__OPTION_FIELD 51003u
+#define REGISTRY__OPTION_MESSAGE 51004u
 
 /* One declaration of the descriptor set; one of message, enumeration and service is not NULL. */
 struct registry__type {
@@ -26,6 +31,8 @@ struct registry__type {
     const Google__Protobuf__DescriptorProto *message;
     const Google__Protobuf__EnumDescriptorProto *enumeration;
     const Google__Protobuf__ServiceDescriptorProto *service;
+    const Google__Protobuf__FileDescriptorProto *file;
+    void *synthesised;             /* its C descriptor, where that was made at run time */
     struct registry_message *made; /* once a C descriptor has been matched to it */
 };
 
@@ -45,6 +52,7 @@ struct registry {
     const Google__Protobuf__FileDescriptorSet *set;
     struct span packed; /* what it was read from; the caller's */
     uint64_t fingerprint;
+    bool foreign;                 /* another program's contract: its rules are not ours to judge */
     struct registry__type *types; /* first of the list */
     size_t type_count;
     struct registry__names types_by_name;
@@ -83,6 +91,13 @@ struct registry__type *registry__type_find(const struct registry *registry, cons
 enum rpc_code registry__option_read(struct registry *registry, const ProtobufCMessage *options,
                                     uint32_t tag, const ProtobufCMessageDescriptor *type,
                                     ProtobufCMessage **ret_option, struct rpc_status *status);
+
+/* protobuf-c's type of a field; false: there is none (a group, or one that is not known). */
+bool registry__c_type(const Google__Protobuf__FieldDescriptorProto *field, ProtobufCType *ret_type);
+
+/* Makes C descriptors for everything in the set (registry_dynamic.c), and sources of them. */
+enum rpc_code registry__synthesise(struct registry *registry, struct registry_sources *ret_sources,
+                                   struct rpc_status *status);
 
 /* Whether a C descriptor says the same as the set. */
 enum rpc_code registry__check_message(const struct registry *registry,
