@@ -249,6 +249,7 @@ struct rest_request {
     bool client_left; /* so that it was cancelled; whatever is answered, nobody reads it */
     bool answered;
     int status;
+    const char *reason; /* error.code of the answer; NULL: it is no error */
     struct buffer body;
     char etag[HEADER_ETAG_BYTES];
 

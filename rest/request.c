@@ -307,11 +307,18 @@ static void note_request(const struct rest_request *request)
                    (const char *)request->verb.data);
     (void)snprintf(path, sizeof path, "%.*s", (int)request->target_path.len,
                    request->target_path.len == 0 ? "" : (const char *)request->target_path.data);
-    log_event(LOG_LEVEL_INFO, "request", log_text("method", verb),
-              log_text(request->label == NULL ? "path" : "route",
-                       request->label == NULL ? path : request->label),
-              log_number("status", status), log_number("duration_us", elapsed_us),
-              log_text("request_id", request->request_id));
+    struct log_field fields[6] = {
+        log_text("method", verb),
+        log_text(request->label == NULL ? "path" : "route",
+                 request->label == NULL ? path : request->label),
+        log_number("status", status),
+        log_number("duration_us", elapsed_us),
+        log_text("request_id", request->request_id),
+    };
+    size_t count = 5;
+    if (request->reason != NULL && !gone)
+        fields[count++] = log_text("reason", request->reason);
+    log_write(LOG_LEVEL_INFO, "request", fields, count);
 }
 
 void rest_request_unref(struct rest_request *request)

@@ -166,6 +166,7 @@ void rest_respond_status(struct rest_request *request, const struct rpc_status *
     if (!is_plain)
         print_details(&request->body, status);
     (void)buffer_append_string(&request->body, "}}");
+    request->reason = reason->name;
     begin(request, reason->http_status, no_store);
     rest_respond_add_header(request, H2O_TOKEN_CONTENT_TYPE, json_type);
     if (reason->http_status == 429 || reason->http_status == 503)
