@@ -114,7 +114,11 @@ run_tests() {
     export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:abort_on_error=0
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
     export TSAN_OPTIONS=halt_on_error=1:suppressions=$root/test/support/tsan.supp
-    run_suite release "release" "$@"
+    # What the tests saw answered, for the last one (test/support/reasons.h).
+    local reasons=$root/build/reasons
+    rm -f "$reasons"
+    LOTCAST_TEST_REASONS=$reasons run_suite release "release" "$@"
+    [ $# -gt 0 ] || LOTCAST_TEST_REASONS=$reasons run_suite release "error reasons" --suite reasons
     run_suite asan "AddressSanitizer and UBSan" --no-suite e2e --no-suite style --no-suite sdk "$@"
     run_suite tsan "ThreadSanitizer" --suite unit --suite integration "$@"
     python3 test/support/summary.py --total build/results

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "test/support/reasons.h"
+
 #define ENV_BYTES (PROCESS_LINE_BYTES + 64)
 #define READY_MS 20000
 
@@ -111,6 +113,7 @@ void system_stop(struct system_under_test *system)
     assert_int_equal(process_wait(&system->lotcast, 10000), 0);
     process_signal(&system->sandbox, SIGTERM);
     assert_int_equal(process_wait(&system->sandbox, 10000), 0);
+    reasons_record_log(system->log);
 }
 
 static bool is_ready(void *arg)

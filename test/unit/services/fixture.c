@@ -17,6 +17,7 @@
 #include "rpc/services/password_hash.h"
 #include "store/store.h"
 #include "test/support/process.h"
+#include "test/support/reasons.h"
 
 #define THREADS_MAX 256
 #define HEAVY_WORKERS 6
@@ -37,7 +38,9 @@ static void start_store(struct fixture *fixture)
     struct rpc_server_options server = {.name = "store",
                                         .registry = fixture->registry,
                                         .services = store_service(fixture->store),
-                                        .service_count = 1};
+                                        .service_count = 1,
+                                        .interceptors = reasons_recorder(),
+                                        .interceptor_count = 1};
     expect_ok(rpc_server_create(&server, &fixture->store_server, &status), &status);
     struct rpc_channel_options channel = {.url = "direct:", .server = fixture->store_server};
     expect_ok(rpc_channel_open(&channel, &fixture->store_channel, &status), &status);
@@ -87,6 +90,7 @@ static void start_server(struct fixture *fixture, bool over_nng, bool traced)
 {
     struct rpc_status status;
     size_t interceptor_count = 0;
+    fixture->interceptors[interceptor_count++] = *reasons_recorder();
     if (traced)
         fixture->interceptors[interceptor_count++] =
             rpc_interceptor_trace_server(fixture->registry);

@@ -31,7 +31,7 @@ struct fixture {
     struct meta_client *meta;
     struct stripe_client *stripe;
     struct services *services;
-    struct rpc_server_interceptor interceptors[2];
+    struct rpc_server_interceptor interceptors[3];
     struct rpc_server *server;
     struct rpc_channel *channel;
     /* For the test's own thread: reads of the store and the results of fixture_call. */

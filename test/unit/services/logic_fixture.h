@@ -19,6 +19,7 @@
 struct logic {
     struct fixture *store;
     struct services *services;
+    struct rpc_server_interceptor interceptors[2];
     struct rpc_server *server;
     struct rpc_channel *channel;
 };
@@ -47,14 +48,15 @@ static inline void fake_begin(struct fixture *fixture)
 
 static inline void logic_open(struct logic *logic, struct fixture *fixture)
 {
-    static const struct rpc_server_interceptor customer = {.before = as_customer};
     struct rpc_status status;
+    logic->interceptors[0] = *reasons_recorder();
+    logic->interceptors[1] = (struct rpc_server_interceptor){.before = as_customer};
     logic->store = fixture;
     logic->services = logic_create(fixture);
     struct rpc_server_options options = {.name = "logic",
                                          .registry = fixture->registry,
-                                         .interceptors = &customer,
-                                         .interceptor_count = 1,
+                                         .interceptors = logic->interceptors,
+                                         .interceptor_count = 2,
                                          .workers = 4};
     options.services = services_rpc(logic->services, &options.service_count);
     expect_ok(rpc_server_create(&options, &logic->server, &status), &status);

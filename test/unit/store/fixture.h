@@ -18,6 +18,7 @@
 #include "store/client.h"
 #include "store/internal.h"
 #include "test/support/process.h"
+#include "test/support/reasons.h"
 
 #define UNUSED __attribute__((unused))
 
@@ -59,6 +60,8 @@ static inline void fixture_start(struct fixture *fixture)
                                                       .registry = fixture->registry,
                                                       .services = store_service(fixture->store),
                                                       .service_count = 1,
+                                                      .interceptors = reasons_recorder(),
+                                                      .interceptor_count = 1,
                                                       .workers = 2};
     expect_ok(rpc_server_create(&server_options, &fixture->server, &status), &status);
     const struct rpc_channel_options channel_options = {.url = "direct:",

@@ -1,0 +1,85 @@
+#include "test/support/reasons.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <yajl/yajl_tree.h>
+
+#define LINE_BYTES 512
+
+/* One write of a whole line, so that lines of several processes do not mix. */
+static void take_down(const char *kind, const char *subject, const char *detail, const char *reason)
+{
+    char line[LINE_BYTES];
+    const char *path = getenv(REASONS_FILE_VARIABLE);
+    if (path == NULL || path[0] == '\0')
+        return;
+    int len = snprintf(line, sizeof line, "%s %s %s %s %s\n", kind, subject, detail, reason,
+                       program_invocation_short_name);
+    if (len < 0 || (size_t)len >= sizeof line)
+        return;
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, line, (size_t)len) != len)
+        (void)fprintf(stderr, "cannot take a reason down in %s: %s\n", path, strerror(errno));
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+static void after_call(void *self, struct rpc_server_call *call, const struct rpc_status *status)
+{
+    (void)self;
+    if (status->code == RPC_OK)
+        return;
+    bool is_plain = status->reason == LOTCAST__V1__REASON__REASON_UNSPECIFIED;
+    take_down("rpc", rpc_server_call_method(call)->name, rpc_code_name(status->code),
+              is_plain ? "-" : rpc_reason_get(status->reason)->name);
+}
+
+const struct rpc_server_interceptor *reasons_recorder(void)
+{
+    static const struct rpc_server_interceptor recorder = {.after = after_call};
+    return &recorder;
+}
+
+/* --- logs --- */
+
+/* A text of a line, or "-". */
+static const char *text_of(yajl_val line, const char *key)
+{
+    const char *const path[] = {key, NULL};
+    const char *text = YAJL_GET_STRING(yajl_tree_get(line, (const char **)path, yajl_t_string));
+    return text == NULL ? "-" : text;
+}
+
+static void take_line(yajl_val line)
+{
+    const char *event = text_of(line, "event");
+    const char *reason = text_of(line, "reason");
+    if (strcmp(event, "call") == 0 && strcmp(text_of(line, "code"), "OK") != 0)
+        take_down("rpc", text_of(line, "method"), text_of(line, "code"), reason);
+    else if (strcmp(event, "request") == 0 && strcmp(reason, "-") != 0)
+        take_down("http", text_of(line, "method"), text_of(line, "route"), reason);
+}
+
+void reasons_record_log(const char *log_path)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *log = getenv(REASONS_FILE_VARIABLE) == NULL ? NULL : fopen(log_path, "r");
+    while (log != NULL && getline(&text, &size, log) > 0) {
+        char error[128];
+        if (strstr(text, "\"reason\"") == NULL && strstr(text, "\"code\"") == NULL)
+            continue;
+        yajl_val line = yajl_tree_parse(text, error, sizeof error);
+        if (line != NULL)
+            take_line(line);
+        yajl_tree_free(line);
+    }
+    free(text);
+    if (log != NULL)
+        (void)fclose(log);
+}
