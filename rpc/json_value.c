@@ -324,7 +324,7 @@ ProtobufCMessage *json__message_new(const struct json__plan *plan, struct arena 
     const ProtobufCMessageDescriptor *descriptor = plan->message->descriptor;
     ProtobufCMessage *message = arena_alloc(arena, descriptor->sizeof_message);
     if (message != NULL)
-        protobuf_c_message_init(descriptor, message);
+        registry_message_init(descriptor, message);
     return message;
 }
 

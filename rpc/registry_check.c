@@ -32,6 +32,16 @@ static const ProtobufCType c_types[] = {
     [GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_SINT64] = PROTOBUF_C_TYPE_SINT64,
 };
 
+bool registry__c_type(const Google__Protobuf__FieldDescriptorProto *field, ProtobufCType *ret_type)
+{
+    size_t type = (size_t)field->type;
+    if (!field->has_type || type == 0 || type >= sizeof c_types / sizeof c_types[0] ||
+        type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP)
+        return false;
+    *ret_type = c_types[type];
+    return true;
+}
+
 static bool text_equal(const char *a, const char *b)
 {
     return a != NULL && b != NULL && strcmp(a, b) == 0;
@@ -82,9 +92,8 @@ static enum rpc_code check_enum(const struct registry *registry,
 static bool same_type(const ProtobufCFieldDescriptor *field,
                       const Google__Protobuf__FieldDescriptorProto *proto)
 {
-    size_t type = (size_t)proto->type;
-    if (!proto->has_type || type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP ||
-        type >= sizeof c_types / sizeof c_types[0] || c_types[type] != field->type)
+    ProtobufCType type;
+    if (!registry__c_type(proto, &type) || type != field->type)
         return false;
     if (field->type == PROTOBUF_C_TYPE_MESSAGE)
         return refers_to(proto->type_name,

@@ -73,6 +73,14 @@ static struct registry__type *add_type(struct registry *registry, struct registr
     return type;
 }
 
+/* Says of those at the end of the list which file they come from. */
+static void set_file(struct registry__type *first,
+                     const Google__Protobuf__FileDescriptorProto *file)
+{
+    for (struct registry__type *type = first; type != NULL; type = type->next)
+        type->file = file;
+}
+
 static bool add_messages(struct registry *registry, struct registry__type ***link,
                          const char *scope, size_t count, Google__Protobuf__DescriptorProto **list)
 {
@@ -115,17 +123,21 @@ enum rpc_code registry__types_read(struct registry *registry, struct rpc_status 
 {
     struct registry__type **link = &registry->types;
     for (size_t i = 0; i < registry->set->n_file; i++) {
+        struct registry__type **first = link;
         if (!add_file(registry, &link, registry->set->file[i]))
             return registry__no_memory(status);
+        set_file(*first, registry->set->file[i]);
     }
     /* The list grows while it is walked: nested declarations come behind. */
     for (const struct registry__type *type = registry->types; type != NULL; type = type->next) {
         const Google__Protobuf__DescriptorProto *message = type->message;
+        struct registry__type **first = link;
         if (message != NULL &&
             (!add_messages(registry, &link, type->name, message->n_nested_type,
                            message->nested_type) ||
              !add_enums(registry, &link, type->name, message->n_enum_type, message->enum_type)))
             return registry__no_memory(status);
+        set_file(*first, type->file);
     }
     if (!registry__names_init(&registry->types_by_name, registry->type_count, &registry->arena))
         return registry__no_memory(status);
