@@ -35,9 +35,10 @@ static void start_store(struct fixture *fixture)
     expect_ok(registry_create(&sources, &fixture->registry, &status), &status);
     struct store_options store = {.directory = fixture->directory, .registry = fixture->registry};
     expect_ok(store_open(&store, &fixture->store, &status), &status);
+    lost_race_init(&fixture->race, store_service(fixture->store));
     struct rpc_server_options server = {.name = "store",
                                         .registry = fixture->registry,
-                                        .services = store_service(fixture->store),
+                                        .services = &fixture->race.service,
                                         .service_count = 1,
                                         .interceptors = reasons_recorder(),
                                         .interceptor_count = 1};

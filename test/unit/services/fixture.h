@@ -7,6 +7,7 @@
 
 #include "rpc/services/internal.h"
 #include "store/client.h"
+#include "test/support/lost_race.h"
 
 struct store;
 
@@ -24,6 +25,7 @@ struct fixture {
     char rpc_url[128];
     struct registry *registry;
     struct store *store;
+    struct lost_race race;
     struct rpc_server *store_server;
     struct rpc_channel *store_channel;
     struct store_client *store_client;

@@ -17,6 +17,7 @@
 #include "rpc/base/clock.h"
 #include "store/client.h"
 #include "store/internal.h"
+#include "test/support/lost_race.h"
 #include "test/support/process.h"
 #include "test/support/reasons.h"
 
@@ -27,6 +28,7 @@ struct fixture {
     size_t map_bytes;
     struct registry *registry;
     struct store *store;
+    struct lost_race race;
     struct rpc_server *server;
     struct rpc_channel *channel;
     struct store_client *client;
@@ -56,9 +58,10 @@ static inline void fixture_start(struct fixture *fixture)
                                                 .map_bytes = fixture->map_bytes,
                                                 .lock_wait_ms = -1};
     expect_ok(store_open(&store_options, &fixture->store, &status), &status);
+    lost_race_init(&fixture->race, store_service(fixture->store));
     const struct rpc_server_options server_options = {.name = "store",
                                                       .registry = fixture->registry,
-                                                      .services = store_service(fixture->store),
+                                                      .services = &fixture->race.service,
                                                       .service_count = 1,
                                                       .interceptors = reasons_recorder(),
                                                       .interceptor_count = 1,
