@@ -17,6 +17,7 @@ struct store_client {
     struct rpc_channel *channel;
     const struct registry *registry;
     const struct registry_method *read;
+    const struct registry_method *stamps;
     const struct registry_method *commit;
     const struct registry_method *query;
     const struct registry_method *backup;
@@ -37,11 +38,12 @@ struct store_client *store_client_create(struct rpc_channel *channel,
     client->channel = channel;
     client->registry = registry;
     client->read = find_method(registry, "lotcast.v1.Store/Read");
+    client->stamps = find_method(registry, "lotcast.v1.Store/Stamps");
     client->commit = find_method(registry, "lotcast.v1.Store/Commit");
     client->query = find_method(registry, "lotcast.v1.Store/Query");
     client->backup = find_method(registry, "lotcast.v1.Store/Backup");
     client->check = find_method(registry, "lotcast.v1.Store/Check");
-    if (client->read == NULL || client->commit == NULL || client->query == NULL ||
+    if (client->read == NULL || client->stamps == NULL || client->commit == NULL || client->query == NULL ||
         client->backup == NULL || client->check == NULL) {
         free(client);
         return NULL;
@@ -239,13 +241,88 @@ static enum rpc_code take_result(struct arena *arena, struct store_read_op *op,
     return take_rows(arena, op, result->rows, result->n_rows, status);
 }
 
+/* --- stamps --- */
+
+static bool make_partitions(const struct store_client *client, struct arena *arena,
+                            const struct store_partition *partitions, size_t count,
+                            Lotcast__V1__Partition ***ret_made)
+{
+    Lotcast__V1__Partition **made = arena_calloc(arena, count, sizeof *made);
+    for (size_t i = 0; i < count && made != NULL; i++) {
+        const Lotcast__V1__TableRules *table = find_table(client, partitions[i].record);
+        made[i] = arena_alloc(arena, sizeof *made[i]);
+        if (made[i] == NULL)
+            return false;
+        lotcast__v1__partition__init(made[i]);
+        made[i]->table = table == NULL ? 0 : table->id; /* 0: the store refuses it */
+        made[i]->key = partitions[i].has_key ? make_part(arena, &partitions[i].key) : NULL;
+        if (partitions[i].has_key && made[i]->key == NULL)
+            return false;
+    }
+    *ret_made = made;
+    return made != NULL;
+}
+
+static struct span pack(struct arena *arena, const ProtobufCMessage *message)
+{
+    size_t bytes = protobuf_c_message_get_packed_size(message);
+    uint8_t *packed = arena_alloc(arena, bytes + 1);
+    if (packed == NULL)
+        return (struct span){0};
+    return span_of(packed, protobuf_c_message_pack(message, packed));
+}
+
+enum rpc_code store_stamps_pack(const struct store_client *client, struct arena *arena,
+                                const struct store_partition *partitions, const uint64_t *stamps,
+                                size_t count, struct span *ret_question, struct span *ret_answer,
+                                struct rpc_status *status)
+{
+    Lotcast__V1__StampsRequest request = LOTCAST__V1__STAMPS_REQUEST__INIT;
+    Lotcast__V1__StampsResponse response = LOTCAST__V1__STAMPS_RESPONSE__INIT;
+    if (!make_partitions(client, arena, partitions, count, &request.partitions))
+        return out_of_memory(status);
+    request.n_partitions = count;
+    response.n_stamps = count;
+    response.stamps = (uint64_t *)stamps;
+    struct span question = pack(arena, &request.base);
+    struct span answer = pack(arena, &response.base);
+    if (question.data == NULL || answer.data == NULL)
+        return out_of_memory(status);
+    *ret_question = question;
+    *ret_answer = answer;
+    return RPC_OK;
+}
+
+struct rpc_call *store_stamps_start(struct store_client *client, const struct rpc_context *context,
+                                    struct span question, const struct rpc_call_events *events,
+                                    void *arg)
+{
+    const struct rpc_request request = {.method = client->stamps,
+                                        .packed = question,
+                                        .context = context,
+                                        .wait_for_ready = true};
+    return rpc_channel_start(client->channel, &request, events, arg);
+}
+
+/* --- reading --- */
+
 enum rpc_code store_read(struct store_client *client, struct rpc_context *context,
                          struct store_read_op *ops, size_t count, struct rpc_status *status)
+{
+    return store_read_stamped(client, context, ops, count, NULL, 0, NULL, status);
+}
+
+enum rpc_code store_read_stamped(struct store_client *client, struct rpc_context *context,
+                                 struct store_read_op *ops, size_t count,
+                                 const struct store_partition *partitions, size_t partition_count,
+                                 uint64_t *ret_stamps, struct rpc_status *status)
 {
     Lotcast__V1__ReadRequest request = LOTCAST__V1__READ_REQUEST__INIT;
     request.n_ops = count;
     request.ops = arena_calloc(context->arena, count, sizeof *request.ops);
-    if (request.ops == NULL)
+    request.n_partitions = partition_count;
+    if (request.ops == NULL ||
+        !make_partitions(client, context->arena, partitions, partition_count, &request.partitions))
         return out_of_memory(status);
     for (size_t i = 0; i < count; i++) {
         enum rpc_code code = make_read_op(client, context->arena, &ops[i], &request.ops[i], status);
@@ -257,11 +334,13 @@ enum rpc_code store_read(struct store_client *client, struct rpc_context *contex
     if (code != RPC_OK)
         return code;
     const Lotcast__V1__ReadResponse *response = (const Lotcast__V1__ReadResponse *)answer;
-    if (response->n_results != count)
+    if (response->n_results != count || response->n_stamps != partition_count)
         return rpc_status_set(status, RPC_INTERNAL, "the store answered %zu of %zu reads",
                               response->n_results, count);
     for (size_t i = 0; i < count && code == RPC_OK; i++)
         code = take_result(context->arena, &ops[i], response->results[i], status);
+    if (code == RPC_OK && partition_count > 0)
+        memcpy(ret_stamps, response->stamps, partition_count * sizeof *ret_stamps);
     return code;
 }
 

@@ -85,6 +85,43 @@ enum rpc_code store_read(struct store_client *client, struct rpc_context *contex
     __attribute__((warn_unused_result));
 
 /*
+ * All records whose primary key begins with `key`, of the record's table and those that share its
+ * partition group (options.proto); or, without a key, all of the record's table.
+ */
+struct store_partition {
+    const ProtobufCMessageDescriptor *record;
+    bool has_key;
+    struct store_key_part key;
+};
+
+/* A partition in flux: nothing equals it. */
+#define STORE_STAMP_NONE UINT64_C(0)
+
+/*
+ * As store_read, with the stamps of `partition_count` partitions, one each in `ret_stamps`: as long
+ * as a partition has its stamp, a read of it would find the same.
+ */
+enum rpc_code store_read_stamped(struct store_client *client, struct rpc_context *context,
+                                 struct store_read_op *ops, size_t count,
+                                 const struct store_partition *partitions, size_t partition_count,
+                                 uint64_t *ret_stamps, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+
+/*
+ * For those who ask after the same stamps often: the packed question, and the packed answer that
+ * says nothing has changed, which no other answer equals. Both in the arena. RPC_OK, or
+ * RPC_RESOURCE_EXHAUSTED.
+ */
+enum rpc_code store_stamps_pack(const struct store_client *client, struct arena *arena,
+                                const struct store_partition *partitions, const uint64_t *stamps,
+                                size_t count, struct span *ret_question, struct span *ret_answer,
+                                struct rpc_status *status) __attribute__((warn_unused_result));
+/* Asks a packed question without waiting, as rpc_channel_start does. */
+struct rpc_call *store_stamps_start(struct store_client *client, const struct rpc_context *context,
+                                    struct span question, const struct rpc_call_events *events,
+                                    void *arg);
+
+/*
  * One record by its primary key (index NULL) or a unique index. An absent record is RPC_OK with
  * NULL and version 0. `ret_record` is the address of a pointer to the record's type (filled in with
  * memcpy, so that any type will do); `ret_version` may be NULL.

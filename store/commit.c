@@ -532,6 +532,18 @@ static enum rpc_code apply_op(struct store_apply *apply, const struct store_comm
     return apply_put(apply, op, &old, status);
 }
 
+static void mark_stamps(struct store_apply *apply, const struct store_commit_work *work)
+{
+    for (size_t i = 0; i < work->op_count; i++) {
+        const struct store_commit_op *op = &work->ops[i];
+        if (op->kind != LOTCAST__V1__COMMIT_OP__KIND_PUT &&
+            op->kind != LOTCAST__V1__COMMIT_OP__KIND_DELETE)
+            continue;
+        store__stamp_mark(&apply->marks, store__stamp_of_key(op->table, op->key));
+        store__stamp_mark(&apply->marks, store__stamp_of_table(op->table));
+    }
+}
+
 enum rpc_code store__commit_apply(struct store_apply *apply, struct store_commit_work *work,
                                   struct rpc_status *status)
 {
@@ -542,7 +554,9 @@ enum rpc_code store__commit_apply(struct store_apply *apply, struct store_commit
         if (code == RPC_ABORTED && !apply->poisoned)
             store__status_field(status, "ops[%zu]", i);
     }
-    if (code != RPC_OK)
+    if (code == RPC_OK)
+        mark_stamps(apply, work);
+    else
         take_back(apply);
     apply->undo_count = 0;
     arena_reset(&apply->scratch);

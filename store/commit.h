@@ -7,7 +7,7 @@
 
 #include "lotcast/v1/store.pb-c.h"
 #include "rpc/context.h"
-#include "store/record.h"
+#include "store/stamp.h"
 
 /* Ops of one commit at most. */
 #define STORE_COMMIT_OPS_MAX 50000
@@ -64,6 +64,7 @@ struct store_apply {
     uint64_t sequence; /* the last version given out */
     bool wrote;        /* some commit changed something */
     bool poisoned;     /* the engine failed: the transaction can only be aborted */
+    struct store_stamp_marks marks; /* of what was written */
     /* Of the commit under way. */
     struct arena scratch;
     struct store_undo *undo;

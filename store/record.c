@@ -180,6 +180,17 @@ static enum rpc_code make_table(const struct registry_message *message, struct s
     return RPC_OK;
 }
 
+/* The lowest id of the tables that share its partitions; its own where none is named. */
+static uint32_t partition_of(const struct registry *registry, const Lotcast__V1__TableRules *rules)
+{
+    for (size_t i = 0; i < registry_table_count(registry) && rules->partition[0] != '\0'; i++) {
+        const Lotcast__V1__TableRules *other = registry_table_at(registry, i)->table;
+        if (strcmp(other->partition, rules->partition) == 0)
+            return other->id;
+    }
+    return rules->id;
+}
+
 enum rpc_code store__tables_create(const struct registry *registry, struct store_tables *ret_tables,
                                    struct rpc_status *status)
 {
@@ -193,6 +204,7 @@ enum rpc_code store__tables_create(const struct registry *registry, struct store
             store__tables_destroy(&made);
             return code;
         }
+        made.tables[i].partition = partition_of(registry, registry_table_at(registry, i)->table);
     }
     *ret_tables = made;
     return RPC_OK;

@@ -53,6 +53,7 @@ struct store_index {
 
 struct store_table {
     uint32_t id;
+    uint32_t partition; /* the number of its group of tables: the lowest id of them (stamp.h) */
     const char *name;
     const ProtobufCMessageDescriptor *record;
     /* The fields that keys are made of, each once, and their kinds. */

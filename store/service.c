@@ -8,6 +8,48 @@ static enum rpc_code out_of_memory(struct rpc_status *status)
     return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
 }
 
+/* --- stamps --- */
+
+/* Which stamp a partition has. */
+static enum rpc_code find_stamp(const struct store *store, const Lotcast__V1__Partition *partition,
+                                size_t *ret_stamp, struct rpc_status *status)
+{
+    const struct store_table *table = store__table_find(&store->tables, partition->table);
+    if (table == NULL)
+        return store__invalid(status, "table", "there is no table %u", partition->table);
+    if (partition->key == NULL) {
+        *ret_stamp = store__stamp_of_table(table);
+        return RPC_OK;
+    }
+    struct store_key_buffer key;
+    store__key_begin(&key, table->id, 0);
+    enum rpc_code code = store__key_append_part(&table->primary, 0, partition->key, &key, status);
+    if (code == RPC_OK)
+        *ret_stamp = store__stamp_of_key(table, store__key_span(&key));
+    return code;
+}
+
+static enum rpc_code read_stamps(const struct store *store, struct arena *arena,
+                                 Lotcast__V1__Partition *const *partitions, size_t count,
+                                 uint64_t **ret_stamps, struct rpc_status *status)
+{
+    if (count > STORE_PARTITIONS_MAX)
+        return store__invalid(status, "partitions", "a call asks for at most %d stamps",
+                              STORE_PARTITIONS_MAX);
+    uint64_t *stamps = arena_calloc(arena, count, sizeof *stamps);
+    if (stamps == NULL)
+        return out_of_memory(status);
+    for (size_t i = 0; i < count; i++) {
+        size_t stamp;
+        enum rpc_code code = find_stamp(store, partitions[i], &stamp, status);
+        if (code != RPC_OK)
+            return code;
+        stamps[i] = store__stamp_read(store->stamps, stamp);
+    }
+    *ret_stamps = stamps;
+    return RPC_OK;
+}
+
 /* --- Read --- */
 
 struct read_item {
@@ -92,6 +134,10 @@ enum rpc_code store__read(struct store *store, const struct rpc_context *context
     enum rpc_code code = make_results(request, context->arena, response, status);
     for (size_t i = 0; i < request->n_ops && code == RPC_OK; i++)
         code = prepare_item(&store->tables, request->ops[i], context->arena, &items[i], status);
+    if (code == RPC_OK && request->n_partitions > 0)
+        code = read_stamps(store, context->arena, request->partitions, request->n_partitions,
+                           &response->stamps, status);
+    response->n_stamps = code == RPC_OK ? request->n_partitions : 0;
     struct store_reader reader;
     if (code == RPC_OK)
         code = reader_begin(store, context, &reader, status);
@@ -145,6 +191,18 @@ static enum rpc_code handle_read(struct rpc_server_call *call, const void *reque
                        status);
 }
 
+static enum rpc_code handle_stamps(struct rpc_server_call *call, const void *message,
+                                   void *response_message, struct rpc_status *status)
+{
+    const Lotcast__V1__StampsRequest *request = message;
+    Lotcast__V1__StampsResponse *response = response_message;
+    enum rpc_code code = read_stamps(rpc_server_call_self(call), rpc_server_call_arena(call),
+                                     request->partitions, request->n_partitions, &response->stamps,
+                                     status);
+    response->n_stamps = code == RPC_OK ? request->n_partitions : 0;
+    return code;
+}
+
 static enum rpc_code handle_commit(struct rpc_server_call *call, const void *request,
                                    void *response, struct rpc_status *status)
 {
@@ -181,5 +239,5 @@ static enum rpc_code handle_check(struct rpc_server_call *call, const void *requ
                         response, status);
 }
 
-rpc_handler *const store__handlers[] = {handle_read, handle_commit, handle_query, handle_backup,
+rpc_handler *const store__handlers[] = {handle_read, handle_stamps, handle_commit, handle_query, handle_backup,
                                         handle_check};

@@ -115,7 +115,7 @@ static enum rpc_code open_records(const struct store_options *options, struct st
     if (code == RPC_OK)
         code = store__schema_apply(store->engine, &store->tables, status);
     if (code == RPC_OK)
-        code = store__writer_start(store->engine, &store->writer, status);
+        code = store__writer_start(store->engine, store->stamps, &store->writer, status);
     return code;
 }
 
@@ -131,7 +131,8 @@ enum rpc_code store_open(const struct store_options *options, struct store **ret
     store->service = (struct rpc_service){&lotcast__v1__store__descriptor, store__handlers, store};
     store__metrics_register();
     store->directory = strdup(options->directory);
-    enum rpc_code code = store->directory == NULL
+    store->stamps = store__stamps_create();
+    enum rpc_code code = store->directory == NULL || store->stamps == NULL
                              ? rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory")
                              : store__tables_create(options->registry, &store->tables, status);
     if (code == RPC_OK)
@@ -153,6 +154,7 @@ void store_close(struct store *store)
         store->engine->ops->close(store->engine);
     if (store->lock_fd >= 0)
         (void)close(store->lock_fd);
+    store__stamps_destroy(store->stamps);
     store__tables_destroy(&store->tables);
     free(store->directory);
     free(store);

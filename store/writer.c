@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "rpc/base/clock.h"
@@ -44,6 +45,7 @@ struct work_list {
 
 struct store_writer {
     struct store_engine *engine;
+    struct store_stamps *stamps;
     pthread_t thread;
     pthread_t answerer;
     pthread_mutex_t lock;
@@ -159,6 +161,7 @@ static enum rpc_code attempt_group(struct store_writer *writer, struct store_com
         return code;
     apply->wrote = false;
     apply->poisoned = false;
+    memset(&apply->marks, 0, sizeof apply->marks);
     code = read_sequence(writer->engine, apply->txn, &stored, status);
     if (code == RPC_OK) {
         apply->sequence = stored > writer->sequence ? stored : writer->sequence;
@@ -175,7 +178,9 @@ static enum rpc_code attempt_group(struct store_writer *writer, struct store_com
         ops->write_abort(apply->txn);
         return code;
     }
+    store__stamps_begin(writer->stamps, &apply->marks);
     code = ops->write_commit(apply->txn, status);
+    store__stamps_end(writer->stamps, &apply->marks);
     if (code == RPC_OK)
         metric_add(&store__metric_groups, 1);
     return code;
@@ -358,13 +363,14 @@ static void end_thread(struct store_writer *writer, pthread_t thread, bool *flag
     (void)pthread_join(thread, NULL);
 }
 
-enum rpc_code store__writer_start(struct store_engine *engine, struct store_writer **ret_writer,
-                                  struct rpc_status *status)
+enum rpc_code store__writer_start(struct store_engine *engine, struct store_stamps *stamps,
+                                  struct store_writer **ret_writer, struct rpc_status *status)
 {
     struct store_writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL)
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
     writer->engine = engine;
+    writer->stamps = stamps;
     store__apply_init(&writer->apply, engine);
     init_locks(writer);
     bool has_answerer = pthread_create(&writer->answerer, NULL, run_answerer, writer) == 0;

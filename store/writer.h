@@ -16,9 +16,10 @@
 
 struct store_writer;
 
-/* Starts the threads. Borrows the engine. */
-enum rpc_code store__writer_start(struct store_engine *engine, struct store_writer **ret_writer,
-                                  struct rpc_status *status) __attribute__((warn_unused_result));
+/* Starts the threads. Borrows engine and stamps. */
+enum rpc_code store__writer_start(struct store_engine *engine, struct store_stamps *stamps,
+                                  struct store_writer **ret_writer, struct rpc_status *status)
+    __attribute__((warn_unused_result));
 /* Finishes what is queued, answers it and ends the threads. Takes NULL. */
 void store__writer_stop(struct store_writer *writer);
 

@@ -191,7 +191,7 @@ static enum rpc_code heavy(struct rpc_server_call *call, const void *request, vo
 }
 
 /* Read, Commit, Query, and two that no test here calls. */
-static rpc_handler *const store_handlers[] = {read_inline, commit, query, query, query};
+static rpc_handler *const store_handlers[] = {read_inline, query, commit, query, query, query};
 static rpc_handler *const auth_handlers[] = {heavy, heavy, heavy, heavy, heavy};
 
 /* --- the server --- */
