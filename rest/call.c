@@ -10,6 +10,7 @@
 
 #include "lotcast/v1/auth.pb-c.h"
 #include "rest/internal.h"
+#include "rest/transcode.h"
 #include "rpc/base/clock.h"
 
 /* X-Customer-ID as it is passed on: bounded, and so that anything odd stays odd. */
@@ -92,6 +93,16 @@ static void add_session(struct rest_request *request)
         (void)rpc_metadata_add(&request->metadata, RPC_METADATA_SESSION, text);
 }
 
+/* What the logic hears of the verb: a route's own, so that HEAD is GET there; else the one that
+ * came. */
+static const char *verb_of(struct rest_request *request)
+{
+    const char *verb = request->route->verb;
+    if (strcmp(verb, ROUTE_VERB_ANY) == 0)
+        verb = arena_strndup(&request->arena, request->verb.data, request->verb.len);
+    return verb == NULL ? "" : verb;
+}
+
 /* Fits always: 5 fixed entries, 2 customers, a key, and what is forwarded, which the registry
  * bounds. False for a bad Idempotency-Key. */
 static bool fill_metadata(struct rest_request *request)
@@ -102,7 +113,7 @@ static bool fill_metadata(struct rest_request *request)
     (void)rpc_metadata_add(metadata, RPC_METADATA_REQUEST_ID, request->request_id);
     (void)rpc_metadata_add(metadata, RPC_METADATA_TRACEPARENT, request->traceparent);
     (void)rpc_metadata_add(metadata, RPC_METADATA_ADDRESS, request->address);
-    (void)rpc_metadata_add(metadata, RPC_METADATA_HTTP_METHOD, request->route->verb);
+    (void)rpc_metadata_add(metadata, RPC_METADATA_HTTP_METHOD, verb_of(request));
     add_session(request);
     forward_headers(request);
     for (size_t i = 0; i < customers->count && i < CUSTOMER_IDS_MAX; i++)
@@ -181,6 +192,22 @@ static void answer_own_error(struct rest_request *request, const struct rpc_stat
     start(request, REST_CALL_ACCESS, request->thread->rest->check_access, &check.base);
 }
 
+static enum rpc_code transcode(struct rest_request *request, ProtobufCMessage **ret_message,
+                               struct rpc_status *status)
+{
+    const struct rest_values *types = &request->headers[REST_HEADER_CONTENT_TYPE];
+    struct transcode_request from = {.codec = request->thread->rest->codec,
+                                     .route = request->route,
+                                     .path = &request->path,
+                                     .query = request->query,
+                                     .arena = &request->arena};
+    if (request->req->entity.base != NULL)
+        from.body = span_of(request->req->entity.base, request->req->entity.len);
+    if (types->count == 1)
+        from.content_type = types->items[0];
+    return transcode_request(&from, ret_message, status);
+}
+
 void rest_call_begin(struct rest_request *request)
 {
     struct rpc_status status;
@@ -191,7 +218,7 @@ void rest_call_begin(struct rest_request *request)
         code = rpc_status_fail(&status, LOTCAST__V1__REASON__REASON_INVALID_ARGUMENT,
                                "Idempotency-Key");
     if (code == RPC_OK)
-        code = rest_transcode_request(request, &message, &status);
+        code = transcode(request, &message, &status);
     if (code != RPC_OK)
         answer_own_error(request, &status);
     else

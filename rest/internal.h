@@ -292,12 +292,6 @@ void rest_call_cancel(struct rest_request *request);
 /* The call has ended: answers, and drops the call's reference. */
 void rest_call_over(struct rest_request *request);
 
-/* --- transcode.c --- */
-
-/* Fills in the method's request message from body, path and query, in the request's arena. */
-enum rpc_code rest_transcode_request(struct rest_request *request, ProtobufCMessage **ret_message,
-                                     struct rpc_status *status) __attribute__((warn_unused_result));
-
 /* --- response.c --- */
 
 void rest_request_unref(struct rest_request *request);

@@ -44,31 +44,35 @@ static bool decode(struct span raw, bool plus_is_space, struct arena *arena, str
 
 /* --- path --- */
 
-static bool segment_is_plain(struct span segment)
+bool path_is_dots(struct span text)
 {
-    if (segment.len == 0 || span_equal_string(segment, ".") || span_equal_string(segment, ".."))
-        return false;
-    for (size_t i = 0; i < segment.len; i++) {
-        uint8_t byte = segment.data[i];
-        if (byte < 0x20 || byte == 0x7f || byte == '/' || byte == '\\')
-            return false;
-    }
-    return utf8_valid((const char *)segment.data, segment.len, NULL);
+    return span_equal_string(text, ".") || span_equal_string(text, "..");
 }
 
-static bool add_segment(struct span raw, struct arena *arena, struct path *path)
+static bool is_segment(const struct path_segment *segment)
 {
-    struct span segment = raw;
+    struct span text = segment->text;
+    return text.len > 0 && !path_is_dots(text) && memchr(text.data, '\0', text.len) == NULL &&
+           memchr(segment->raw.data, '\\', segment->raw.len) == NULL &&
+           utf8_valid((const char *)text.data, text.len, NULL);
+}
+
+static bool take_segment(struct span raw, struct arena *arena, struct path_segment *segment)
+{
     bool exhausted = false;
-    if (path->count == PATH_SEGMENTS_MAX)
-        return false;
+    *segment = (struct path_segment){raw, raw};
     if (raw.len > 0 && memchr(raw.data, '%', raw.len) != NULL &&
-        !decode(raw, false, arena, &segment, &exhausted))
+        !decode(raw, false, arena, &segment->text, &exhausted))
         return false;
-    if (!segment_is_plain(segment))
-        return false;
-    path->segments[path->count++] = segment;
-    return true;
+    return is_segment(segment);
+}
+
+static size_t count_slashes(struct span raw)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < raw.len; i++)
+        count += raw.data[i] == '/';
+    return count;
 }
 
 bool path_split(struct span raw, struct arena *arena, struct path *ret_path)
@@ -76,15 +80,89 @@ bool path_split(struct span raw, struct arena *arena, struct path *ret_path)
     struct path path = {0};
     if (raw.len == 0 || raw.data[0] != '/')
         return false;
+    path.segments = arena_alloc(arena, count_slashes(raw) * sizeof *path.segments);
+    if (path.segments == NULL)
+        return false;
     size_t at = 1;
     while (raw.len > 1 && at <= raw.len) {
         const uint8_t *slash = at < raw.len ? memchr(raw.data + at, '/', raw.len - at) : NULL;
         size_t end = slash == NULL ? raw.len : (size_t)(slash - raw.data);
-        if (!add_segment(span_of(raw.data + at, end - at), arena, &path))
+        if (!take_segment(span_of(raw.data + at, end - at), arena, &path.segments[path.count]))
             return false;
+        path.count++;
         at = end + 1;
     }
     *ret_path = path;
+    return true;
+}
+
+/* How many bytes the front of a well-escaped text stands for. */
+static size_t decoded_len(struct span raw)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < raw.len; i += raw.data[i] == '%' ? 3 : 1)
+        len++;
+    return len;
+}
+
+bool path_find_verb(const struct path *path, struct path_segment *ret_head, struct span *ret_verb)
+{
+    if (path->count == 0)
+        return false;
+    const struct path_segment *last = &path->segments[path->count - 1];
+    size_t at = last->raw.len;
+    while (at > 0 && last->raw.data[at - 1] != ':')
+        at--;
+    if (at == 0 || at == last->raw.len)
+        return false;
+    ret_head->raw = span_of(last->raw.data, at - 1);
+    ret_head->text = span_of(last->text.data, decoded_len(ret_head->raw));
+    size_t behind = ret_head->text.len + 1;
+    *ret_verb = span_of(last->text.data + behind, last->text.len - behind);
+    return true;
+}
+
+static bool is_escaped_slash(struct span raw, size_t at)
+{
+    return at + 2 < raw.len && raw.data[at] == '%' && raw.data[at + 1] == '2' &&
+           (raw.data[at + 2] == 'F' || raw.data[at + 2] == 'f');
+}
+
+/* Appends a well-escaped segment, whose escaped slashes stay as they are. */
+static size_t append_segment(struct span raw, uint8_t *out)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < raw.len; i++) {
+        if (raw.data[i] != '%') {
+            out[len++] = raw.data[i];
+        } else if (is_escaped_slash(raw, i)) {
+            memcpy(out + len, raw.data + i, 3);
+            len += 3;
+            i += 2;
+        } else {
+            out[len++] = (uint8_t)(hex_value(raw.data[i + 1]) * 16 + hex_value(raw.data[i + 2]));
+            i += 2;
+        }
+    }
+    return len;
+}
+
+bool path_join(const struct path *path, size_t first, size_t end, struct arena *arena,
+               struct span *ret_text)
+{
+    size_t size = 1;
+    for (size_t i = first; i < end; i++)
+        size += path->segments[i].raw.len + 1;
+    uint8_t *text = arena_alloc(arena, size);
+    size_t len = 0;
+    if (text == NULL)
+        return false;
+    for (size_t i = first; i < end; i++) {
+        if (i > first)
+            text[len++] = '/';
+        len += append_segment(path->segments[i].raw, text + len);
+    }
+    *ret_text = span_of(text, len);
     return true;
 }
 
@@ -105,33 +183,32 @@ static bool is_name(struct span text)
     return text.len > 0;
 }
 
-/* a[b][c] → a.b.c, in place of `name`, which is ours. False: not of that form. */
-static bool translate_brackets(uint8_t *name, size_t len, struct span *ret_field)
+/*
+ * a[b].c → a.b.c, in place of `name`, which is ours: a name, then any number of `.name` and
+ * `[name]`. False: not of that form.
+ */
+static bool translate_name(uint8_t *name, size_t len, struct span *ret_field)
 {
     size_t out = 0;
-    size_t begin = 0; /* of the part under way */
-    bool in_brackets = false;
-    for (size_t i = 0; i <= len; i++) {
-        bool ends = i == len ? !in_brackets : name[i] == (in_brackets ? ']' : '[');
-        if (i == len && in_brackets)
+    size_t at = 0;
+    for (;;) {
+        bool in_brackets = at > 0 && name[at - 1] == '[';
+        size_t end = at;
+        while (end < len && name[end] != '.' && name[end] != '[' && name[end] != ']')
+            end++;
+        if (!is_name(span_of(name + at, end - at)))
             return false;
-        if (!ends)
-            continue;
-        if (!is_name(span_of(name + begin, i - begin)))
-            return false;
-        if (out != 0)
+        if (out > 0)
             name[out++] = '.';
-        memmove(name + out, name + begin, i - begin);
-        out += i - begin;
-        if (i < len && in_brackets && i + 1 < len && name[i + 1] != '[')
+        memmove(name + out, name + at, end - at);
+        out += end - at;
+        if (in_brackets && (end == len || name[end++] != ']'))
             return false;
-        if (in_brackets) {
-            i++; /* the next opening bracket, or the end */
-            if (i >= len)
-                break;
-        }
-        in_brackets = true;
-        begin = i + 1;
+        if (end == len)
+            break;
+        if (name[end] != '.' && name[end] != '[')
+            return false;
+        at = end + 1;
     }
     *ret_field = span_of(name, out);
     return true;
@@ -158,7 +235,7 @@ static enum query_fault add_parameter(struct span raw, struct arena *arena, stru
     if (own == NULL)
         return QUERY_EXHAUSTED;
     memcpy(own, name.data, name.len);
-    if (!translate_brackets(own, name.len, &field))
+    if (!translate_name(own, name.len, &field))
         return QUERY_MALFORMED;
     *ret_field = field;
     if (equals != NULL &&
@@ -166,10 +243,6 @@ static enum query_fault add_parameter(struct span raw, struct arena *arena, stru
         return exhausted ? QUERY_EXHAUSTED : QUERY_MALFORMED;
     if (!text_is_plain(value))
         return QUERY_MALFORMED;
-    for (size_t i = 0; i < query->count; i++) {
-        if (span_equal(query->parameters[i].field, field))
-            return QUERY_REPEATED;
-    }
     query->parameters[query->count++] = (struct query_parameter){field, value};
     return QUERY_OK;
 }

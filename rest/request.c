@@ -176,7 +176,7 @@ static bool step_sizes(struct rest_request *request)
 
 static bool is_below(const struct path *path, const char *first)
 {
-    return path->count > 0 && span_equal_string(path->segments[0], first);
+    return path->count > 0 && span_equal_string(path->segments[0].text, first);
 }
 
 /* A browser that navigates to a page of the frontend, which is not there yet. */
@@ -242,9 +242,11 @@ static bool step_route(struct rest_request *request)
 
 /* --- origin, body --- */
 
+/* The verb that came, not the route's, which may leave it open. */
 static bool is_safe(const struct rest_request *request)
 {
-    return strcmp(request->route->verb, "GET") == 0;
+    return request->is_head || span_equal_string(request->verb, "GET") ||
+           span_equal_string(request->verb, "OPTIONS");
 }
 
 static bool step_origin(struct rest_request *request)
@@ -271,7 +273,8 @@ static bool step_body(struct rest_request *request)
         return answer(request, LOTCAST__V1__REASON__REASON_PAYLOAD_TOO_LARGE);
     if (request->is_gated && request->connection->gate.body_too_large)
         return answer(request, LOTCAST__V1__REASON__REASON_PAYLOAD_TOO_LARGE);
-    if (is_safe(request) || len == 0 || request->route->raw_request)
+    bool is_read = !is_safe(request) || request->route->body != ROUTE_BODY_NONE;
+    if (!is_read || len == 0 || request->route->raw_request)
         return false;
     if (type->count != 1 || !header_is_json(type->items[0]))
         return answer(request, LOTCAST__V1__REASON__REASON_UNSUPPORTED_MEDIA_TYPE);

@@ -17,6 +17,7 @@
 #define ETAG_HASH_BYTES 16
 
 static const char json_type[] = "application/json";
+static const char octet_stream[] = "application/octet-stream";
 static const char no_store[] = "no-store";
 static const char revalidate[] = "private, no-cache";
 
@@ -342,16 +343,19 @@ static bool is_media_type_char(char c)
     return (unsigned char)c >= 0x20 && (unsigned char)c < 0x7f;
 }
 
-/* The body and the type that the method has made itself. False: there is none. */
+/* The body and the type that the method has made itself: no message is no bytes. False: the type is
+ * none that a header can hold, or they are too many. */
 static bool take_raw_body(struct rest_request *request, const ProtobufCMessage *message,
                           const char **ret_type)
 {
-    const Google__Api__HttpBody *body = (const Google__Api__HttpBody *)(const void *)message;
-    if (body == NULL || strlen(body->content_type) > MEDIA_TYPE_BYTES_MAX ||
-        !is_plain_text(body->content_type, is_media_type_char) ||
+    static const Google__Api__HttpBody nothing = GOOGLE__API__HTTP_BODY__INIT;
+    const Google__Api__HttpBody *body =
+        message == NULL ? &nothing : (const Google__Api__HttpBody *)(const void *)message;
+    const char *type = *body->content_type == '\0' ? octet_stream : body->content_type;
+    if (strlen(type) > MEDIA_TYPE_BYTES_MAX || !is_plain_text(type, is_media_type_char) ||
         !buffer_append(&request->body, body->data.data, body->data.len))
         return false;
-    *ret_type = body->content_type;
+    *ret_type = type;
     return true;
 }
 

@@ -1,7 +1,8 @@
 /*
- * Templates become nodes of a trie, one a segment: literals by their text, `{field}` and `*` as one
- * wildcard node. Matching walks it depth first, literals before the wildcard, with a stack of its
- * own; a node that ends a template holds the routes of all verbs.
+ * Templates become nodes of a trie, one a segment: literals by their text, `*` as one node (what a
+ * variable calls it is no matter), `**` as a leaf. Matching walks it depth first with a stack of
+ * its own: literals, then `*`, then `**`. A node that ends templates holds the routes of all verbs,
+ * those of HTTP and those behind a colon.
  */
 #include "rest/router.h"
 
@@ -10,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "google/api/httpbody.pb-c.h"
-#include "rest/chars.h"
 #include "rpc/base/arena.h"
 
 /* Memory of all routes, in bytes. */
@@ -19,6 +18,8 @@
 
 struct route_entry {
     struct route route;
+    struct span custom; /* the verb behind the colon; empty: none */
+    uint32_t verb_bits; /* of the router's verbs, those that it takes */
     struct route_entry *next_of_node;
     struct route_entry *next_of_router;
 };
@@ -26,9 +27,16 @@ struct route_entry {
 struct node {
     struct span literal;
     struct node *literals; /* first child with a literal */
-    struct node *wildcard;
+    struct node *one;
+    struct node *rest;
     struct node *next; /* sibling */
     struct route_entry *entries;
+};
+
+/* A verb behind a colon that some template has. */
+struct custom {
+    struct span text;
+    struct custom *next;
 };
 
 struct router {
@@ -36,91 +44,31 @@ struct router {
     struct node root;
     struct route_entry *first;
     size_t count;
+    struct custom *customs;
+    /* Of HTTP, in the order in which Allow has them: the usual ones, then those of rules. */
+    size_t verb_count;
+    const char *verbs[ROUTER_VERBS_MAX];
 };
 
-/* What is being added, for messages. */
-struct declaration {
-    struct router *router;
-    const struct registry_method *method;
-    const Google__Api__HttpRule *rule;
-    struct rpc_status *status;
-};
+static const char *const usual_verbs[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
 
-static enum rpc_code refuse(const struct declaration *declaration, const char *why,
-                            const char *what)
+#define USUAL_COUNT (sizeof usual_verbs / sizeof usual_verbs[0])
+#define USUAL_BITS (((uint32_t)1 << USUAL_COUNT) - 1)
+#define GET_BIT ((uint32_t)1)
+#define HEAD_BIT ((uint32_t)2)
+
+/* --- making --- */
+
+static enum rpc_code refuse(const struct registry_method *method, const char *why, const char *what,
+                            struct rpc_status *status)
 {
-    return rpc_status_set(declaration->status, RPC_FAILED_PRECONDITION, "%s: %s: %s",
-                          declaration->method->name, why, what);
+    return rpc_status_set(status, RPC_FAILED_PRECONDITION, "%s: %s: %s", method->name, why, what);
 }
 
-static enum rpc_code exhausted(const struct declaration *declaration)
+static enum rpc_code exhausted(struct rpc_status *status)
 {
-    return rpc_status_set(declaration->status, RPC_RESOURCE_EXHAUSTED, "out of memory for routes");
+    return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory for routes");
 }
-
-/* --- fields --- */
-
-static const struct registry_field *find_field(const struct registry_message *message,
-                                               struct span name)
-{
-    for (size_t i = 0; i < message->field_count; i++) {
-        if (span_equal_string(name, message->fields[i].descriptor->name))
-            return &message->fields[i];
-    }
-    return NULL;
-}
-
-static bool is_single_scalar(const struct registry_field *field)
-{
-    return field->message == NULL && field->descriptor->label != PROTOBUF_C_LABEL_REPEATED;
-}
-
-static bool is_http_body(const struct registry_message *message)
-{
-    return message != NULL && message->descriptor == &google__api__http_body__descriptor;
-}
-
-/* Adds one part of a field path to its JSON form in `json`. False: there is no such field. */
-static bool step_field(const struct registry_message **message, struct span part, char *json,
-                       size_t size, const struct registry_field **ret_field)
-{
-    size_t used = strlen(json);
-    const struct registry_field *field = *message == NULL ? NULL : find_field(*message, part);
-    if (field == NULL)
-        return false;
-    int written =
-        snprintf(json + used, size - used, "%s%s", used == 0 ? "" : ".", field->json_name);
-    if (written < 0 || (size_t)written >= size - used)
-        return false;
-    *message = field->descriptor->label == PROTOBUF_C_LABEL_REPEATED ? NULL : field->message;
-    *ret_field = field;
-    return true;
-}
-
-/* The JSON path of a variable's field path (proto names with dots), checked to be a scalar. */
-static enum rpc_code resolve_variable(const struct declaration *declaration, struct span path,
-                                      const char **ret_json)
-{
-    char json[RPC_STATUS_FIELD_BYTES] = "";
-    const struct registry_message *message = declaration->method->input;
-    const struct registry_field *field = NULL;
-    size_t at = 0;
-    while (at <= path.len) {
-        const uint8_t *dot = at < path.len ? memchr(path.data + at, '.', path.len - at) : NULL;
-        size_t end = dot == NULL ? path.len : (size_t)(dot - path.data);
-        if (!step_field(&message, span_of(path.data + at, end - at), json, sizeof json, &field)) {
-            const char *text = arena_strndup(&declaration->router->arena, path.data, path.len);
-            return refuse(declaration, "no such field for the path", text == NULL ? "" : text);
-        }
-        at = end + 1;
-    }
-    if (!is_single_scalar(field))
-        return refuse(declaration, "a path variable must be a single scalar", json);
-    *ret_json = arena_strdup(&declaration->router->arena, json);
-    return *ret_json == NULL ? exhausted(declaration) : RPC_OK;
-}
-
-/* --- templates --- */
 
 static struct node *child_literal(struct router *router, struct node *parent, struct span literal)
 {
@@ -137,247 +85,116 @@ static struct node *child_literal(struct router *router, struct node *parent, st
     return child;
 }
 
-static struct node *child_wildcard(struct router *router, struct node *parent)
+static struct node *child_wildcard(struct router *router, struct node **child)
 {
-    if (parent->wildcard == NULL)
-        parent->wildcard = arena_calloc(&router->arena, 1, sizeof *parent->wildcard);
-    return parent->wildcard;
+    if (*child == NULL)
+        *child = arena_calloc(&router->arena, 1, sizeof **child);
+    return *child;
 }
 
-static enum rpc_code add_variable(const struct declaration *declaration, struct span segment,
-                                  size_t at, struct route *route)
+/* The node at a template's end; NULL: out of memory. */
+static struct node *place(struct router *router, const struct template *template)
 {
-    struct span inside = span_of(segment.data + 1, segment.len - 2);
-    const uint8_t *equals = inside.len == 0 ? NULL : memchr(inside.data, '=', inside.len);
-    struct span name = inside;
-    const char *field = NULL;
-    if (equals != NULL) {
-        name.len = (size_t)(equals - inside.data);
-        if (!span_equal_string(span_of(equals + 1, inside.len - name.len - 1), "*"))
-            return refuse(declaration, "only {field} and {field=*} are served", route->template);
+    struct node *node = &router->root;
+    for (size_t i = 0; i < template->segment_count && node != NULL; i++) {
+        const struct template_segment *segment = &template->segments[i];
+        switch (segment->kind) {
+        case TEMPLATE_LITERAL:
+            node = child_literal(router, node, segment->literal);
+            break;
+        case TEMPLATE_ONE:
+            node = child_wildcard(router, &node->one);
+            break;
+        case TEMPLATE_REST:
+            node = child_wildcard(router, &node->rest);
+            break;
+        }
     }
-    if (route->variable_count == ROUTE_VARIABLES_MAX)
-        return refuse(declaration, "too many variables", route->template);
-    enum rpc_code code = resolve_variable(declaration, name, &field);
-    if (code != RPC_OK)
-        return code;
-    for (size_t i = 0; i < route->variable_count; i++) {
-        if (strcmp(route->variables[i].field, field) == 0)
-            return refuse(declaration, "a variable comes twice", route->template);
+    return node;
+}
+
+static bool is_custom(const struct router *router, struct span verb)
+{
+    for (const struct custom *custom = router->customs; custom != NULL; custom = custom->next) {
+        if (span_equal(custom->text, verb))
+            return true;
     }
-    route->variables[route->variable_count++] = (struct route_variable){field, at, 1};
-    return RPC_OK;
+    return false;
 }
 
-static bool is_literal(struct span segment)
+static bool note_custom(struct router *router, struct span verb)
 {
-    for (size_t i = 0; i < segment.len; i++) {
-        char c = (char)segment.data[i];
-        if (!chars_is_id(c) && c != '~')
-            return false;
-    }
-    return segment.len > 0 && !span_equal_string(segment, ".") && !span_equal_string(segment, "..");
+    if (verb.len == 0 || is_custom(router, verb))
+        return true;
+    struct custom *custom = arena_alloc(&router->arena, sizeof *custom);
+    if (custom == NULL)
+        return false;
+    *custom = (struct custom){verb, router->customs};
+    router->customs = custom;
+    return true;
 }
 
-/* Walks one segment of the template down the trie. */
-static enum rpc_code add_segment(const struct declaration *declaration, struct span segment,
-                                 size_t at, struct route *route, struct node **node)
+/* The bits of the verbs that a route takes; 0: there are too many kinds of them. */
+static uint32_t bits_of(struct router *router, const struct route *route)
 {
-    bool is_variable =
-        segment.len > 2 && segment.data[0] == '{' && segment.data[segment.len - 1] == '}';
-    if (at == PATH_SEGMENTS_MAX)
-        return refuse(declaration, "too many segments", route->template);
-    if (is_variable) {
-        enum rpc_code code = add_variable(declaration, segment, at, route);
-        if (code != RPC_OK)
-            return code;
-    } else if (!span_equal_string(segment, "*") && !is_literal(segment)) {
-        return refuse(declaration, "malformed, or of a form that is not served", route->template);
-    }
-    *node = is_variable || span_equal_string(segment, "*")
-                ? child_wildcard(declaration->router, *node)
-                : child_literal(declaration->router, *node, segment);
-    return *node == NULL ? exhausted(declaration) : RPC_OK;
+    size_t i = 0;
+    if (strcmp(route->verb, ROUTE_VERB_ANY) == 0)
+        return route->method->rules->no_head ? USUAL_BITS & ~HEAD_BIT : USUAL_BITS;
+    while (i < router->verb_count && strcmp(router->verbs[i], route->verb) != 0)
+        i++;
+    if (i == ROUTER_VERBS_MAX)
+        return 0;
+    if (i == router->verb_count)
+        router->verbs[router->verb_count++] = route->verb;
+    uint32_t bits = (uint32_t)1 << i;
+    return bits == GET_BIT && !route->method->rules->no_head ? bits | HEAD_BIT : bits;
 }
 
-static enum rpc_code parse_template(const struct declaration *declaration, struct route *route,
-                                    struct node **ret_node)
+static enum rpc_code add_rule(struct router *router, const struct registry_method *method,
+                              const Google__Api__HttpRule *rule, struct rpc_status *status)
 {
-    struct span text = span_of_string(route->template);
-    struct node *node = &declaration->router->root;
-    size_t at = 1;
-    if (text.len < 2 || text.data[0] != '/')
-        return refuse(declaration, "a template begins with a slash", route->template);
-    for (size_t index = 0; at <= text.len; index++) {
-        const uint8_t *slash = at < text.len ? memchr(text.data + at, '/', text.len - at) : NULL;
-        size_t end = slash == NULL ? text.len : (size_t)(slash - text.data);
-        enum rpc_code code =
-            add_segment(declaration, span_of(text.data + at, end - at), index, route, &node);
-        if (code != RPC_OK)
-            return code;
-        at = end + 1;
-    }
-    *ret_node = node;
-    return RPC_OK;
-}
-
-/* --- rules --- */
-
-static const char *pattern_of(const Google__Api__HttpRule *rule, const char **ret_template)
-{
-    switch (rule->pattern_case) {
-    case GOOGLE__API__HTTP_RULE__PATTERN_GET:
-        *ret_template = rule->get;
-        return "GET";
-    case GOOGLE__API__HTTP_RULE__PATTERN_PUT:
-        *ret_template = rule->put;
-        return "PUT";
-    case GOOGLE__API__HTTP_RULE__PATTERN_POST:
-        *ret_template = rule->post;
-        return "POST";
-    case GOOGLE__API__HTTP_RULE__PATTERN_DELETE:
-        *ret_template = rule->delete_;
-        return "DELETE";
-    case GOOGLE__API__HTTP_RULE__PATTERN_PATCH:
-        *ret_template = rule->patch;
-        return "PATCH";
-    case GOOGLE__API__HTTP_RULE__PATTERN_CUSTOM:
-    case GOOGLE__API__HTTP_RULE__PATTERN__NOT_SET:
-    case _GOOGLE__API__HTTP_RULE__PATTERN__CASE_IS_INT_SIZE:
-        break;
-    }
-    return NULL;
-}
-
-static enum rpc_code resolve_body(const struct declaration *declaration, struct route *route)
-{
-    const char *body = declaration->rule->body;
-    bool is_get = strcmp(route->verb, "GET") == 0;
-    route->raw_request = is_http_body(declaration->method->input);
-    if (route->raw_request && (strcmp(body, "*") != 0 || route->variable_count > 0))
-        return refuse(declaration, "a google.api.HttpBody needs the body * and no variables", body);
-    if (*body == '\0')
-        return RPC_OK;
-    if (is_get || strcmp(route->verb, "DELETE") == 0)
-        return refuse(declaration, "GET and DELETE carry no body", body);
-    if (strcmp(body, "*") == 0) {
-        route->body = ROUTE_BODY_ALL;
-        return RPC_OK;
-    }
-    const struct registry_field *field =
-        find_field(declaration->method->input, span_of_string(body));
-    if (field == NULL || field->message == NULL ||
-        field->descriptor->label == PROTOBUF_C_LABEL_REPEATED)
-        return refuse(declaration, "the body must be * or a message field", body);
-    route->body = ROUTE_BODY_FIELD;
-    route->body_field = field;
-    route->raw_request = is_http_body(field->message);
-    return RPC_OK;
-}
-
-/* A single field of the response that a rule names, of the type given; none for "". */
-static enum rpc_code resolve_field(const struct declaration *declaration, const char *name,
-                                   ProtobufCType type, const struct registry_field **ret_field)
-{
-    if (*name == '\0')
-        return RPC_OK;
-    const struct registry_field *field =
-        find_field(declaration->method->output, span_of_string(name));
-    if (field == NULL || field->descriptor->type != type || !is_single_scalar(field))
-        return refuse(declaration, "no such field of the response, or not of its type", name);
-    *ret_field = field;
-    return RPC_OK;
-}
-
-static enum rpc_code resolve_session(const struct declaration *declaration, struct route *route)
-{
-    const struct registry_method *method = declaration->method;
-    for (size_t i = 0; i < method->output->field_count; i++) {
-        const struct registry_field *field = &method->output->fields[i];
-        if (field->rules->session_token)
-            route->session = field;
-    }
-    bool sets = method->rules->session == LOTCAST__V1__SESSION_EFFECT__SESSION_EFFECT_SETS;
-    if (sets != (route->session != NULL))
-        return refuse(declaration, "SESSION_EFFECT_SETS and a session_token field go together",
-                      method->output->name);
-    if (route->session != NULL && (route->session->descriptor->type != PROTOBUF_C_TYPE_STRING ||
-                                   !is_single_scalar(route->session)))
-        return refuse(declaration, "the session token must be a string", method->output->name);
-    return RPC_OK;
-}
-
-/* The fields of the response that are not JSON. */
-static enum rpc_code resolve_response(const struct declaration *declaration, struct route *route)
-{
-    const Lotcast__V1__MethodRules *rules = declaration->method->rules;
-    const char *body = declaration->rule->response_body;
-    enum rpc_code code =
-        resolve_field(declaration, rules->redirect_field, PROTOBUF_C_TYPE_STRING, &route->redirect);
-    if (code == RPC_OK)
-        code = resolve_field(declaration, rules->accepted_field, PROTOBUF_C_TYPE_BOOL,
-                             &route->accepted);
-    if (code == RPC_OK)
-        code = resolve_field(declaration, rules->attachment_field, PROTOBUF_C_TYPE_STRING,
-                             &route->attachment);
-    if (code == RPC_OK)
-        code = resolve_session(declaration, route);
-    route->raw_answer = is_http_body(declaration->method->output);
-    if (code != RPC_OK || *body == '\0')
-        return code;
-    route->answer = find_field(declaration->method->output, span_of_string(body));
-    if (route->answer == NULL || route->redirect != NULL || route->answer->rules->session_token)
-        return refuse(declaration,
-                      "response_body must be a field that can be shown, of no redirect", body);
-    route->raw_answer = is_http_body(route->answer->message) &&
-                        route->answer->descriptor->label != PROTOBUF_C_LABEL_REPEATED;
-    return RPC_OK;
-}
-
-static enum rpc_code add_rule(const struct declaration *declaration)
-{
-    struct router *router = declaration->router;
-    struct node *node = NULL;
+    struct template template;
     struct route_entry *entry = arena_calloc(&router->arena, 1, sizeof *entry);
     if (entry == NULL)
-        return exhausted(declaration);
-    struct route *route = &entry->route;
-    route->method = declaration->method;
-    route->verb = pattern_of(declaration->rule, &route->template);
-    if (route->verb == NULL)
-        return refuse(declaration, "no verb of ours", "http");
-    enum rpc_code code = parse_template(declaration, route, &node);
-    if (code == RPC_OK)
-        code = resolve_body(declaration, route);
-    if (code == RPC_OK)
-        code = resolve_response(declaration, route);
+        return exhausted(status);
+    enum rpc_code code = route_make(method, rule, &router->arena, &entry->route, &template, status);
     if (code != RPC_OK)
         return code;
+    entry->custom = template.verb;
+    entry->verb_bits = bits_of(router, &entry->route);
+    if (entry->verb_bits == 0)
+        return refuse(method, "too many kinds of verbs", entry->route.verb, status);
+    struct node *node = place(router, &template);
+    if (node == NULL || !note_custom(router, template.verb))
+        return exhausted(status);
     for (struct route_entry *other = node->entries; other != NULL; other = other->next_of_node) {
-        if (strcmp(other->route.verb, route->verb) == 0)
-            return refuse(declaration, "the route is declared already, by",
-                          other->route.method->name);
+        if (strcmp(other->route.verb, entry->route.verb) == 0 &&
+            span_equal(other->custom, entry->custom))
+            return refuse(method, "the route is declared already, by", other->route.method->name,
+                          status);
     }
     entry->next_of_node = node->entries;
     node->entries = entry;
     entry->next_of_router = router->first;
     router->first = entry;
-    route->index = router->count++;
+    entry->route.index = router->count++;
     return RPC_OK;
 }
 
 static enum rpc_code add_method(struct router *router, const struct registry_method *method,
                                 struct rpc_status *status)
 {
-    struct declaration declaration = {router, method, method->http, status};
+    const Google__Api__HttpRule *rule = method->http;
     if (method->rules->access == LOTCAST__V1__ACCESS__ACCESS_INTERNAL)
-        return refuse(&declaration, "an INTERNAL method has no route", method->service_name);
+        return refuse(method, "an INTERNAL method has no route", method->service_name, status);
     if (method->server_streaming)
-        return refuse(&declaration, "a streaming method has no route", method->service_name);
-    enum rpc_code code = add_rule(&declaration);
-    for (size_t i = 0; code == RPC_OK && i < method->http->n_additional_bindings; i++) {
-        declaration.rule = method->http->additional_bindings[i];
-        code = add_rule(&declaration);
+        return refuse(method, "a streaming method has no route", method->service_name, status);
+    enum rpc_code code = add_rule(router, method, rule, status);
+    for (size_t i = 0; code == RPC_OK && i < rule->n_additional_bindings; i++) {
+        if (rule->additional_bindings[i]->n_additional_bindings > 0)
+            return refuse(method, "a binding has no bindings of its own", "additional_bindings",
+                          status);
+        code = add_rule(router, method, rule->additional_bindings[i], status);
     }
     return code;
 }
@@ -387,8 +204,10 @@ enum rpc_code router_create(const struct registry *registry, struct router **ret
 {
     struct router *router = calloc(1, sizeof *router);
     if (router == NULL)
-        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory for routes");
+        return exhausted(status);
     arena_init(&router->arena, ROUTER_BYTES_MAX);
+    memcpy(router->verbs, usual_verbs, sizeof usual_verbs);
+    router->verb_count = USUAL_COUNT;
     for (size_t i = 0; i < registry_method_count(registry); i++) {
         const struct registry_method *method = registry_method_at(registry, i);
         enum rpc_code code = method->http == NULL ? RPC_OK : add_method(router, method, status);
@@ -409,12 +228,34 @@ void router_destroy(struct router *router)
     free(router);
 }
 
+size_t router_route_count(const struct router *router)
+{
+    return router->count;
+}
+
+const struct route *router_route_at(const struct router *router, size_t index)
+{
+    const struct route_entry *entry = router->first;
+    while (entry != NULL && entry->route.index != index)
+        entry = entry->next_of_router;
+    return entry == NULL ? NULL : &entry->route;
+}
+
 /* --- matching --- */
 
-/* A node on the way down, and what of it was tried. */
+/* A node on the way down, and what of it is to be tried next. */
 struct walk {
     const struct node *node;
-    enum { WALK_LITERAL, WALK_WILDCARD, WALK_DONE } next;
+    enum { WALK_LITERAL, WALK_ONE, WALK_DONE } next;
+};
+
+/* What is looked for, and what was found so far. */
+struct search {
+    struct span verb;
+    struct span custom;
+    const struct route *found;
+    uint32_t verb_bits; /* of all routes that the path has */
+    bool known;
 };
 
 static const struct node *find_literal(const struct node *parent, struct span segment)
@@ -431,102 +272,126 @@ static const struct node *next_child(struct walk *walk, struct span segment)
 {
     const struct node *child = NULL;
     if (walk->next == WALK_LITERAL) {
-        walk->next = WALK_WILDCARD;
+        walk->next = WALK_ONE;
         child = find_literal(walk->node, segment);
     }
-    if (child == NULL && walk->next == WALK_WILDCARD) {
+    if (child == NULL && walk->next == WALK_ONE) {
         walk->next = WALK_DONE;
-        child = walk->node->wildcard;
+        child = walk->node->one;
     }
     return child;
 }
 
-struct verbs {
-    bool get, head, post, put, patch, delete;
-};
-
-static void note_verbs(const struct node *node, struct verbs *verbs)
+/* How well a route takes the verb: 0 not at all, 3 by its own name. */
+static int rank(const struct route *route, struct span verb)
 {
-    for (const struct route_entry *entry = node->entries; entry != NULL;
-         entry = entry->next_of_node) {
-        const char *verb = entry->route.verb;
-        verbs->get |= strcmp(verb, "GET") == 0;
-        verbs->head |= strcmp(verb, "GET") == 0 && !entry->route.method->rules->no_head;
-        verbs->post |= strcmp(verb, "POST") == 0;
-        verbs->put |= strcmp(verb, "PUT") == 0;
-        verbs->patch |= strcmp(verb, "PATCH") == 0;
-        verbs->delete |= strcmp(verb, "DELETE") == 0;
-    }
-}
-
-static const struct route *find_verb(const struct node *node, struct span verb)
-{
+    if (span_equal_string(verb, route->verb))
+        return 3;
     bool is_head = span_equal_string(verb, "HEAD");
+    if (is_head && route->method->rules->no_head)
+        return 0;
+    if (is_head && strcmp(route->verb, "GET") == 0)
+        return 2;
+    return strcmp(route->verb, ROUTE_VERB_ANY) == 0 && !span_equal_string(verb, "OPTIONS") &&
+           !span_equal_string(verb, "TRACE");
+}
+
+/* Looks at the routes that end at a node; nothing is found yet. */
+static void visit(const struct node *node, struct search *search)
+{
+    const struct route *best = NULL;
+    int best_rank = 0;
+    if (node == NULL)
+        return;
     for (const struct route_entry *entry = node->entries; entry != NULL;
          entry = entry->next_of_node) {
-        const struct route *route = &entry->route;
-        if (is_head ? strcmp(route->verb, "GET") == 0 && !route->method->rules->no_head
-                    : span_equal_string(verb, route->verb))
-            return route;
+        if (!span_equal(entry->custom, search->custom))
+            continue;
+        search->known = true;
+        search->verb_bits |= entry->verb_bits;
+        int its_rank = rank(&entry->route, search->verb);
+        if (its_rank > best_rank) {
+            best = &entry->route;
+            best_rank = its_rank;
+        }
     }
-    return NULL;
+    search->found = best;
 }
 
-static void print_allow(const struct verbs *verbs, char allow[static ROUTER_ALLOW_BYTES])
+static void walk_down(const struct router *router, const struct path *path, struct search *search)
 {
-    (void)snprintf(allow, ROUTER_ALLOW_BYTES, "%s%s%s%s%s%sOPTIONS", verbs->get ? "GET, " : "",
-                   verbs->head ? "HEAD, " : "", verbs->post ? "POST, " : "",
-                   verbs->put ? "PUT, " : "", verbs->patch ? "PATCH, " : "",
-                   verbs->delete ? "DELETE, " : "");
-}
-
-enum router_outcome router_match(const struct router *router, const struct path *path,
-                                 struct span verb, const struct route **ret_route,
-                                 char ret_allow[static ROUTER_ALLOW_BYTES])
-{
-    struct walk stack[PATH_SEGMENTS_MAX + 1];
+    struct walk stack[TEMPLATE_SEGMENTS_MAX + 1];
     size_t depth = 0;
-    struct verbs verbs = {0};
-    const struct route *found = NULL;
-    bool known = false;
-    assert(path->count <= PATH_SEGMENTS_MAX);
     stack[0] = (struct walk){&router->root, WALK_LITERAL};
     for (;;) {
         const struct node *child = NULL;
         if (depth < path->count)
-            child = next_child(&stack[depth], path->segments[depth]);
+            child = next_child(&stack[depth], path->segments[depth].text);
         if (child != NULL) {
+            assert(depth < TEMPLATE_SEGMENTS_MAX); /* no template is deeper, nor is a node */
             stack[++depth] = (struct walk){child, WALK_LITERAL};
             continue;
         }
-        if (depth == path->count && stack[depth].node->entries != NULL) {
-            known = true;
-            note_verbs(stack[depth].node, &verbs);
-            if (found == NULL)
-                found = find_verb(stack[depth].node, verb);
-        }
-        if (depth == 0)
-            break;
+        if (depth == path->count)
+            visit(stack[depth].node, search);
+        if (search->found == NULL)
+            visit(stack[depth].node->rest, search);
+        if (depth == 0 || search->found != NULL)
+            return;
         depth--;
     }
-    if (!known)
+}
+
+/* Cuts a verb of ours off the path's last segment. False: what is left is none. */
+static bool cut_custom(const struct router *router, struct path *path, struct span *ret_custom)
+{
+    struct path_segment head;
+    struct span custom;
+    if (router->customs == NULL || !path_find_verb(path, &head, &custom) ||
+        !is_custom(router, custom))
+        return true;
+    *ret_custom = custom;
+    if (head.text.len == 0 && path->count == 1) {
+        path->count = 0; /* `/:verb` is the root's */
+        return true;
+    }
+    path->segments[path->count - 1] = head;
+    return head.text.len > 0 && !path_is_dots(head.text);
+}
+
+static void print_allow(const struct router *router, uint32_t bits,
+                        char allow[static ROUTER_ALLOW_BYTES])
+{
+    size_t len = 0;
+    for (size_t i = 0; i < router->verb_count; i++) {
+        size_t verb_len = strlen(router->verbs[i]);
+        if ((bits >> i & 1) == 0 || strcmp(router->verbs[i], "OPTIONS") == 0)
+            continue;
+        memcpy(allow + len, router->verbs[i], verb_len);
+        memcpy(allow + len + verb_len, ", ", 2);
+        len += verb_len + 2;
+    }
+    memcpy(allow + len, "OPTIONS", sizeof "OPTIONS");
+}
+
+_Static_assert(ROUTER_VERBS_MAX *(ROUTE_VERB_BYTES_MAX + 2) + sizeof "OPTIONS" <=
+                   ROUTER_ALLOW_BYTES,
+               "Allow has room for every verb");
+
+enum router_outcome router_match(const struct router *router, struct path *path, struct span verb,
+                                 const struct route **ret_route,
+                                 char ret_allow[static ROUTER_ALLOW_BYTES])
+{
+    struct search search = {.verb = verb};
+    if (!cut_custom(router, path, &search.custom))
         return ROUTER_NO_PATH;
-    print_allow(&verbs, ret_allow);
-    if (found == NULL)
+    walk_down(router, path, &search);
+    if (!search.known)
+        return ROUTER_NO_PATH;
+    if (search.found == NULL) {
+        print_allow(router, search.verb_bits, ret_allow);
         return ROUTER_NO_VERB;
-    *ret_route = found;
+    }
+    *ret_route = search.found;
     return ROUTER_FOUND;
-}
-
-size_t router_route_count(const struct router *router)
-{
-    return router->count;
-}
-
-const struct route *router_route_at(const struct router *router, size_t index)
-{
-    const struct route_entry *entry = router->first;
-    while (entry != NULL && entry->route.index != index)
-        entry = entry->next_of_router;
-    return entry == NULL ? NULL : &entry->route;
 }

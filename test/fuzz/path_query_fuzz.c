@@ -23,11 +23,10 @@ static void check_path(struct span raw)
         return;
     }
     for (size_t i = 0; i < path.count; i++) {
-        struct span segment = path.segments[i];
+        struct span segment = path.segments[i].text;
         assert(segment.len > 0 && !span_equal_string(segment, ".") &&
                !span_equal_string(segment, ".."));
-        assert(memchr(segment.data, '/', segment.len) == NULL &&
-               memchr(segment.data, '\0', segment.len) == NULL);
+        assert(memchr(segment.data, '\0', segment.len) == NULL);
         escaped[len++] = '/';
         for (size_t j = 0; j < segment.len; j++)
             len += (size_t)snprintf((char *)escaped + len, 4, "%%%02X", segment.data[j]);
@@ -36,7 +35,7 @@ static void check_path(struct span raw)
         escaped[len++] = '/';
     assert(path_split(span_of(escaped, len), &arena, &again) && again.count == path.count);
     for (size_t i = 0; i < path.count; i++)
-        assert(span_equal(path.segments[i], again.segments[i]));
+        assert(span_equal(path.segments[i].text, again.segments[i].text));
     arena_fini(&arena);
 }
 
@@ -51,8 +50,6 @@ static void check_query(struct span raw)
     for (size_t i = 0; fault == QUERY_OK && i < query.count; i++) {
         struct span name = query.parameters[i].field;
         assert(name.len > 0 && memchr(name.data, '[', name.len) == NULL);
-        for (size_t j = 0; j < i; j++)
-            assert(!span_equal(name, query.parameters[j].field));
     }
     arena_fini(&arena);
 }

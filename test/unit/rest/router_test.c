@@ -54,14 +54,13 @@ static void test_declared_routes(void **state)
         const char *method;
         const char *allow;
     } cases[] = {
-        {"POST", "/api/auth/login", ROUTER_FOUND, "lotcast.v1.Auth/LogIn", "POST, OPTIONS"},
+        {"POST", "/api/auth/login", ROUTER_FOUND, "lotcast.v1.Auth/LogIn", NULL},
         {"POST", "/%61pi/auth/login", ROUTER_FOUND, "lotcast.v1.Auth/LogIn", NULL},
-        {"GET", "/api/customer/dashboard", ROUTER_FOUND, "lotcast.v1.Dashboard/GetDashboard",
-         "GET, HEAD, OPTIONS"},
+        {"GET", "/api/customer/dashboard", ROUTER_FOUND, "lotcast.v1.Dashboard/GetDashboard", NULL},
+        {"POST", "/api/customer/dashboard", ROUTER_NO_VERB, NULL, "GET, HEAD, OPTIONS"},
         {"HEAD", "/api/customer/dashboard", ROUTER_FOUND, "lotcast.v1.Dashboard/GetDashboard",
          NULL},
-        {"GET", "/api/auth/meta/connect", ROUTER_FOUND, "lotcast.v1.MetaAuth/ConnectMeta",
-         "GET, OPTIONS"},
+        {"GET", "/api/auth/meta/connect", ROUTER_FOUND, "lotcast.v1.MetaAuth/ConnectMeta", NULL},
         {"HEAD", "/api/auth/meta/connect", ROUTER_NO_VERB, NULL, "GET, OPTIONS"},
         {"HEAD", "/api/auth/meta/callback", ROUTER_NO_VERB, NULL, "GET, OPTIONS"},
         {"GET", "/api/auth/login", ROUTER_NO_VERB, NULL, "POST, OPTIONS"},
@@ -176,9 +175,8 @@ static void test_refusals(void **state)
         const char *message; /* part of it */
     } cases[] = {
         {"POST", "/api/auth/login", "*", "declared already"},
-        {"", "/x", "*", "no verb"},
+        {"", "/x", "*", "no pattern"},
         {"POST", "", "*", "slash"},
-        {"POST", "/", "*", "slash"},
         {"POST", "x", "*", "slash"},
         {"POST", "//x", "*", "malformed"},
         {"POST", "/x/", "*", "malformed"},
@@ -188,10 +186,8 @@ static void test_refusals(void **state)
         {"POST", "/x/{", "*", "malformed"},
         {"POST", "/x/{}", "*", "malformed"},
         {"POST", "/x/{currency}y", "*", "malformed"},
-        {"POST", "/x/**", "*", "malformed"},
-        {"POST", "/x:verb", "*", "malformed"},
-        {"POST", "/x/{currency=**}", "*", "only"},
-        {"POST", "/x/{currency=a/*}", "*", "malformed"},
+        {"POST", "/x/**/y", "*", "last"},
+        {"POST", "/x:", "*", "malformed"},
         {"POST", "/x/{nothing}", "*", "no such field"},
         {"POST", "/x/{currency.more}", "*", "no such field"},
         {"POST", "/x/{targeting}", "*", "scalar"},
@@ -201,8 +197,9 @@ static void test_refusals(void **state)
          "too many segments"},
         {"GET", "/x", "*", "carry no body"},
         {"DELETE", "/x", "targeting", "carry no body"},
-        {"POST", "/x", "nothing", "message field"},
-        {"POST", "/x", "currency", "message field"},
+        {"POST", "/x", "nothing", "field of the request"},
+        {"POST", "/x", "targeting.countries", "field of the request"},
+        {"POST", "/x/{currency}", "currency", "fills the body"},
     };
     struct registry_method *launch = method("lotcast.v1.Onboarding/Launch");
     const Google__Api__HttpRule *kept = launch->http;
