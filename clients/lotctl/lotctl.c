@@ -84,10 +84,8 @@ static int run(struct tool *tool, int argc, char **argv)
 {
     struct rpc_status status;
     struct registry_sources sources = registry_sources_get();
-    static const struct json_options options = {
-        .integers_as_numbers = true, .print_defaults = true, .hide_redacted = true};
     if (sodium_init() < 0 || registry_create(&sources, &tool->registry, &status) != RPC_OK ||
-        json_codec_create(tool->registry, &options, &tool->codec, &status) != RPC_OK)
+        json_codec_create(tool->registry, &tool_json_options, &tool->codec, &status) != RPC_OK)
         return tool_complain(&status);
     for (size_t i = 0; i < tool_command_count; i++) {
         if (strcmp(tool_commands[i].name, argv[1]) != 0)

@@ -107,12 +107,20 @@ const void *tool_ask(struct tool *tool, const char *name, const void *message)
     return response;
 }
 
+const struct json_options tool_json_options = {
+    .integers_as_numbers = true, .print_defaults = true, .hide_redacted = true};
+
 int tool_print_json(struct tool *tool, const void *message)
+{
+    return tool_print_json_by(tool->codec, message);
+}
+
+int tool_print_json_by(const struct json_codec *codec, const void *message)
 {
     struct buffer out;
     struct rpc_status status;
     buffer_init(&out, ANSWER_BYTES_MAX);
-    enum rpc_code code = json_print(tool->codec, message, &out, &status);
+    enum rpc_code code = json_print(codec, message, &out, &status);
     if (code == RPC_OK)
         (void)printf("%.*s\n", (int)out.len, (const char *)out.data);
     buffer_fini(&out);

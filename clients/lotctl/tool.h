@@ -74,6 +74,10 @@ enum rpc_code tool_call(struct tool *tool, const struct registry_method *method,
 const void *tool_ask(struct tool *tool, const char *method, const void *message);
 /* Prints a message as one line of JSON; an exit code. */
 int tool_print_json(struct tool *tool, const void *message);
+/* The same with another contract's codec. */
+int tool_print_json_by(const struct json_codec *codec, const void *message);
+/* How messages are read from and shown to people. */
+extern const struct json_options tool_json_options;
 
 /*
  * Takes `--name VALUE` out of the arguments: the value, or NULL if it is not there. The last one of
