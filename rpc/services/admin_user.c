@@ -82,8 +82,11 @@ enum rpc_code admin_create_admin(struct rpc_server_call *call, const void *reque
     code = RPC_ABORTED;
     for (int try = 0; code == RPC_ABORTED && try < SERVICES_COMMIT_TRIES; try++)
         code = admin_put(call, &user, status);
+    /* That fresh numbers were taken is nobody's conflict but ours. */
+    if (code == RPC_ABORTED)
+        return services__store_failed(RPC_UNAVAILABLE, status);
     if (code != RPC_OK)
-        return code == RPC_ABORTED ? services__store_failed(code, status) : code;
+        return code;
     response->id = admin_id_text(arena, user.user_id);
     return response->id == NULL ? out_of_memory(status) : RPC_OK;
 }

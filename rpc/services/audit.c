@@ -85,6 +85,9 @@ enum rpc_code audit_write(struct rpc_server_call *call, struct services *service
             return code;
         code = store_commit_send(&commit, context, NULL, status);
     }
+    /* That a number was taken is nobody's conflict but ours. */
+    if (code == RPC_ABORTED)
+        code = RPC_UNAVAILABLE;
     return code == RPC_OK ? RPC_OK : services__store_failed(code, status);
 }
 

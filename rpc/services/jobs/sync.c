@@ -101,7 +101,7 @@ static enum rpc_code records_read(struct job_step *step, struct store_read_op op
     if (services__row(&ops[SYNC_CAMPAIGN]) == NULL)
         return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_NOT_LAUNCHED, NULL);
     if (services__row(&ops[SYNC_WEBSITE]) == NULL)
-        return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_WEBSITE_NOT_CONNECTED, NULL);
+        return rpc_status_set(status, RPC_INTERNAL, "the website's record is gone");
     return RPC_OK;
 }
 

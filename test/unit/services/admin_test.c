@@ -422,6 +422,22 @@ static void needs_a_reason(void **state)
     assert_string_equal(change(RESUME, "größer"), "OK");
 }
 
+/* The customer's record has changed at each try: nothing is done, and nothing is in the audit. */
+static void says_when_others_are_always_first(void **state)
+{
+    (void)state;
+    static const char *const methods[] = {SUSPEND, RESUME};
+    put_campaign(false, false);
+    for (size_t i = 0; i < COUNT(methods); i++) {
+        lost_race_begin(fixture.registry, &lotcast__v1__customer_record__descriptor);
+        assert_string_equal(change(methods[i], "x"), "CONFLICT");
+        assert_int_equal(lost_race_end(), SERVICES_COMMIT_TRIES);
+    }
+    assert_false(campaign()->paused_by_suspension);
+    assert_true(session_lives(customer_session));
+    assert_int_equal(fixture_count(&fixture, &lotcast__v1__audit_record__descriptor), 0);
+}
+
 struct racer {
     struct arena arena;
     int number;
@@ -643,6 +659,7 @@ int main(void)
         TEST(suspends_and_resumes),
         TEST(resumes_only_what_it_paused),
         TEST(needs_a_reason),
+        TEST(says_when_others_are_always_first),
         TEST(no_session_survives_a_suspension),
         TEST(adjusts_once_a_request),
         TEST(refuses_odd_amounts),

@@ -440,6 +440,23 @@ static void leaves_no_session_of_the_old_password(void **state)
         arena_fini(&racers[i].arena);
 }
 
+/* Each try finds that the user's record has changed: nobody is logged in, no password is set. */
+static void says_when_others_are_always_first(void **state)
+{
+    (void)state;
+    const char *session = fixture_sign_up(&fixture, 1, NULL);
+    int64_t sessions = fixture_count(&fixture, &lotcast__v1__session_record__descriptor);
+    lost_race_begin(fixture.registry, &lotcast__v1__user_record__descriptor);
+    assert_string_equal(log_in("john1@acme.com", FIXTURE_PASSWORD, NULL, NULL).said, "CONFLICT");
+    assert_int_equal(lost_race_end(), SERVICES_COMMIT_TRIES);
+    assert_int_equal(fixture_count(&fixture, &lotcast__v1__session_record__descriptor), sessions);
+    lost_race_begin(fixture.registry, &lotcast__v1__user_record__descriptor);
+    assert_string_equal(change_password(session, FIXTURE_PASSWORD, "a new good one"), "CONFLICT");
+    assert_int_equal(lost_race_end(), SERVICES_COMMIT_TRIES);
+    assert_string_equal(get_session(session, NULL), "OK");
+    assert_string_equal(log_in("john1@acme.com", FIXTURE_PASSWORD, NULL, NULL).said, "OK");
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -472,6 +489,7 @@ int main(void)
         TEST(refuses_bad_sessions),
         TEST(changes_the_password),
         TEST(leaves_no_session_of_the_old_password),
+        TEST(says_when_others_are_always_first),
     };
     return cmocka_run_group_tests_name("auth", tests, NULL, NULL);
 }

@@ -266,6 +266,11 @@ static void customers_pause_and_resume(void **state)
     fake->fault_every = 0;
     assert_true(wait_until(state_is_idle, logic, PATIENCE_MS));
     expect_active(logic, false);
+    fake->fault = FAKE_REFUSED;
+    fake->fault_every = 1;
+    expect_call(logic, "ResumeAds", "UPSTREAM_ERROR");
+    fake->fault_every = 0;
+    assert_false(fake_active(META_CAMPAIGN));
 
     put_connection(logic->store, logic->services, FAKE_TOKEN, true, "USD");
     expect_call(logic, "PauseAds", "META_NOT_CONNECTED");

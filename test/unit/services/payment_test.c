@@ -338,6 +338,21 @@ static void all_at_once_end_the_same(void **state)
     }
 }
 
+/* It is Stripe's to send it again. */
+static void says_when_others_are_always_first(void **state)
+{
+    struct till *till = *state;
+    struct rpc_status status;
+    begin_purchase(till);
+    lost_race_begin(till->fixture.registry, &lotcast__v1__purchase_record__descriptor);
+    assert_int_equal(till_deliver(till, paid(till, 1), 0, &status), RPC_ABORTED);
+    assert_true(lost_race_end() >= SERVICES_COMMIT_TRIES);
+    assert_string_equal(rpc_reason_get(status.reason)->name, "CONFLICT");
+    expect_state(till, 1, "pending", WELCOME_CENTI);
+    till_deliver_ok(till, paid(till, 1));
+    expect_state(till, 1, "completed", WELCOME_CENTI + BOUGHT_CENTI);
+}
+
 /* --- the campaign --- */
 
 static void put_campaign(struct till *till)
@@ -496,6 +511,7 @@ int main(void)
         TEST(settles_disputes),
         TEST(every_order_ends_the_same),
         TEST(all_at_once_end_the_same),
+        TEST(says_when_others_are_always_first),
         TEST(pauses_without_credits_and_resumes_with_them),
         TEST(a_dispute_pauses_until_it_is_won),
         TEST(an_open_dispute_pauses_beside_one_that_is_won),
