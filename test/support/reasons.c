@@ -29,19 +29,42 @@ static void take_down(const char *kind, const char *subject, const char *detail,
         (void)close(fd);
 }
 
+static void take_status(const struct registry_method *method, const struct rpc_status *status)
+{
+    bool is_plain = status->reason == LOTCAST__V1__REASON__REASON_UNSPECIFIED;
+    if (status->code != RPC_OK)
+        take_down("rpc", method->name, rpc_code_name(status->code),
+                  is_plain ? "-" : rpc_reason_get(status->reason)->name);
+}
+
 static void after_call(void *self, struct rpc_server_call *call, const struct rpc_status *status)
 {
     (void)self;
-    if (status->code == RPC_OK)
-        return;
-    bool is_plain = status->reason == LOTCAST__V1__REASON__REASON_UNSPECIFIED;
-    take_down("rpc", rpc_server_call_method(call)->name, rpc_code_name(status->code),
-              is_plain ? "-" : rpc_reason_get(status->reason)->name);
+    take_status(rpc_server_call_method(call), status);
 }
 
 const struct rpc_server_interceptor *reasons_recorder(void)
 {
     static const struct rpc_server_interceptor recorder = {.after = after_call};
+    return &recorder;
+}
+
+static void call_ended(void *self, const struct registry_method *method,
+                       const struct rpc_status *status, int64_t elapsed_us)
+{
+    static const char *const own[] = {"lotcast.v1.Health", "lotcast.v1.Metrics",
+                                      "lotcast.v1.Reflection"};
+    (void)self;
+    (void)elapsed_us;
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        if (strcmp(method->service_name, own[i]) == 0)
+            take_status(method, status);
+    }
+}
+
+const struct rpc_client_interceptor *reasons_client_recorder(void)
+{
+    static const struct rpc_client_interceptor recorder = {.end = call_ended};
     return &recorder;
 }
 

@@ -19,6 +19,12 @@
 /* The interceptor for servers whose handlers are the product's; first in their list. Static. */
 const struct rpc_server_interceptor *reasons_recorder(void);
 
+/*
+ * One for channels to servers whose handlers are a test's own: it takes down what these servers
+ * answer by themselves (Health, Metrics, Reflection), which no interceptor of theirs sees. Static.
+ */
+const struct rpc_client_interceptor *reasons_client_recorder(void);
+
 /* Takes down what the log of lotcast's processes says of calls and requests. */
 void reasons_record_log(const char *log_path);
 

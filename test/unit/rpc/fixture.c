@@ -10,6 +10,7 @@
 #include "lotcast/v1/auth.pb-c.h"
 #include "lotcast/v1/health.pb-c.h"
 #include "rpc/base/clock.h"
+#include "test/support/reasons.h"
 #include "test/unit/rpc/fixture.h"
 
 struct registry *fixture_registry(void)
@@ -271,7 +272,9 @@ static void await_connection(struct rpc_channel *channel)
 struct rpc_channel *fixture_channel(struct fixture *fixture, const char *url)
 {
     struct rpc_channel_options options = {.url = url,
-                                          .server = fixture == NULL ? NULL : fixture->server};
+                                          .server = fixture == NULL ? NULL : fixture->server,
+                                          .interceptors = reasons_client_recorder(),
+                                          .interceptor_count = 1};
     struct rpc_channel *channel = NULL;
     struct rpc_status status;
     if (rpc_channel_open(&options, &channel, &status) != RPC_OK)
