@@ -7,6 +7,9 @@
  * CALL_OVER (transport or timer) gives `done`, so that it comes once. Nothing but the timer ever
  * ends a call early, and never under a lock: a canceller's own locks are safe from `done`.
  *
+ * An item of a stream is given under the call's item_lock, which `done` waits for, so that nothing
+ * comes behind it; what an item's callee may do (grant, cancel) takes no such lock.
+ *
  * Memory: a call has a reference for its transport, dropped when the transport has let go, and one
  * for the caller's handle. A call holds the channel; the channel's memory goes with the last of
  * them. Lock order: channel->lock is innermost here; no transport is called under it.
@@ -33,6 +36,8 @@ struct rpc_channel {
     const struct rpc_client_interceptor *interceptors;
     size_t interceptor_count;
     size_t calls_max;
+    void (*batch_end)(void *arg);
+    void *batch_arg;
     atomic_size_t active; /* calls whose `done` has not returned */
     atomic_bool closing;
 
@@ -111,6 +116,8 @@ static struct rpc_call *call_create(struct rpc_channel *channel, const struct rp
                               .started_us = clock_mono_us(),
                               .heap_index = NOT_IN_HEAP};
     atomic_init(&call->refs, 2); /* the caller's and the transport's */
+    (void)pthread_mutex_init(&call->item_lock, NULL);
+    (void)pthread_mutex_init(&call->direct_lock, NULL);
     (void)atomic_fetch_add(&channel->refs, 1);
     return call;
 }
@@ -195,8 +202,9 @@ static void active_drop(struct rpc_channel *channel)
     (void)pthread_mutex_unlock(&channel->lock);
 }
 
-void rpc__call_finish(struct rpc_call *call, const struct rpc_status *status,
-                      struct rpc_payload *payload)
+/* `alone`: what the channel's owner wants to know behind a batch, it is told at once. */
+static void finish(struct rpc_call *call, const struct rpc_status *status,
+                   struct rpc_payload *payload, bool alone)
 {
     struct rpc_channel *channel = call->channel;
     int before = atomic_exchange(&call->state, CALL_OVER);
@@ -208,6 +216,10 @@ void rpc__call_finish(struct rpc_call *call, const struct rpc_status *status,
         (void)pthread_mutex_lock(&channel->lock);
         heap_remove(channel, call);
         (void)pthread_mutex_unlock(&channel->lock);
+    }
+    if (call->method->server_streaming) { /* an item under way is the last */
+        (void)pthread_mutex_lock(&call->item_lock);
+        (void)pthread_mutex_unlock(&call->item_lock);
     }
     struct rpc_payload given = {0};
     if (status->code != RPC_OK)
@@ -221,7 +233,54 @@ void rpc__call_finish(struct rpc_call *call, const struct rpc_status *status,
             interceptor->end(interceptor->self, call->method, status, elapsed_us);
     }
     call->events.done(call->arg, status, &given);
+    if (alone)
+        rpc__channel_batch_end(channel);
     active_drop(channel);
+}
+
+void rpc__call_finish(struct rpc_call *call, const struct rpc_status *status,
+                      struct rpc_payload *payload)
+{
+    finish(call, status, payload, true);
+}
+
+void rpc__call_finish_in_batch(struct rpc_call *call, const struct rpc_status *status,
+                               struct rpc_payload *payload)
+{
+    finish(call, status, payload, false);
+}
+
+void rpc__channel_batch_end(struct rpc_channel *channel)
+{
+    if (channel->batch_end != NULL)
+        channel->batch_end(channel->batch_arg);
+}
+
+/* --- the items of a stream --- */
+
+bool rpc__call_item(struct rpc_call *call, struct rpc_payload *payload)
+{
+    bool granted = true;
+    (void)pthread_mutex_lock(&call->item_lock);
+    if (atomic_load(&call->state) == CALL_OVER) {
+        rpc_payload_release(payload);
+    } else if (call->items_come == atomic_load(&call->items_granted)) {
+        granted = false;
+        rpc_payload_release(payload);
+    } else {
+        call->items_come++;
+        call->events.item(call->arg, payload);
+    }
+    (void)pthread_mutex_unlock(&call->item_lock);
+    return granted;
+}
+
+void rpc_call_grant(struct rpc_call *call, uint32_t items)
+{
+    if (call == NULL || items == 0 || call->channel->transport->grant == NULL)
+        return;
+    (void)atomic_fetch_add(&call->items_granted, items); /* before any of them can come */
+    call->channel->transport->grant(call->channel->transport_state, call, items);
 }
 
 /* Ends one call that is due; the lock is held on entry and exit, not between. */
@@ -236,16 +295,10 @@ static void timer_end_call(struct rpc_channel *channel, struct rpc_call *call)
         (void)rpc_status_set(&status, RPC_CANCELLED, "the call was cancelled");
     else
         (void)rpc_status_set(&status, RPC_DEADLINE_EXCEEDED, "the call took too long");
-    atomic_store(&call->cancelled, true);
     rpc__call_finish(call, &status, NULL);
     channel->transport->cancel(channel->transport_state, call);
     rpc_call_unref(call);
     (void)pthread_mutex_lock(&channel->lock);
-}
-
-static struct timespec timespec_of_ms(int64_t ms)
-{
-    return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
 }
 
 static void *timer_main(void *arg)
@@ -263,7 +316,7 @@ static void *timer_main(void *arg)
         if (first == NULL) {
             (void)pthread_cond_wait(&channel->timer_wake, &channel->lock);
         } else {
-            struct timespec until = timespec_of_ms(first->deadline_ms);
+            struct timespec until = rpc__timespec_of_ms(first->deadline_ms);
             (void)pthread_cond_timedwait(&channel->timer_wake, &channel->lock, &until);
         }
     }
@@ -359,9 +412,12 @@ static enum rpc_code start_on_transport(struct rpc_channel *channel, struct rpc_
                              ? request->packed.len
                              : protobuf_c_message_get_packed_size(request->message),
         .timeout_ms = left_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)left_ms,
+        .credits = (uint32_t)atomic_load(&call->items_granted),
     };
     if (out.payload_bytes > RPC_MESSAGE_BYTES_MAX)
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "the message is too large");
+    if (request->method->server_streaming && call->events.item == NULL)
+        return rpc_status_set(status, RPC_INVALID_ARGUMENT, "the method answers with a stream");
     channel->transport->start(channel->transport_state, call, &out);
     return RPC_OK;
 }
@@ -418,6 +474,9 @@ struct rpc_call *rpc_channel_start(struct rpc_channel *channel, const struct rpc
         return NULL;
     }
     call->deadline_ms = deadline_of(request);
+    if (request->method->server_streaming)
+        atomic_init(&call->items_granted,
+                    request->stream_items == 0 ? RPC_STREAM_ITEMS_DEFAULT : request->stream_items);
     struct rpc_status status;
     if (start_on_transport(channel, call, request, &status) != RPC_OK) {
         rpc__call_finish(call, &status, NULL);
@@ -450,15 +509,6 @@ static void waiter_done(void *arg, const struct rpc_status *status, struct rpc_p
     (void)pthread_mutex_unlock(&waiter->lock);
 }
 
-static void init_cond(pthread_cond_t *cond)
-{
-    pthread_condattr_t attributes;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(cond, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-}
-
 /* The channel's timer keeps the deadline; only the cancelled flag, which nobody signals, is polled.
  */
 static void wait_for_end(struct waiter *waiter, struct rpc_call *call,
@@ -478,7 +528,7 @@ static void wait_for_end(struct waiter *waiter, struct rpc_call *call,
             cancelled = NULL;
             continue;
         }
-        struct timespec until = timespec_of_ms(clock_mono_ms() + CANCELLED_SLICE_MS);
+        struct timespec until = rpc__timespec_of_ms(clock_mono_ms() + CANCELLED_SLICE_MS);
         (void)pthread_cond_timedwait(&waiter->over, &waiter->lock, &until);
     }
     (void)pthread_mutex_unlock(&waiter->lock);
@@ -489,7 +539,7 @@ enum rpc_code rpc_channel_call(struct rpc_channel *channel, const struct rpc_req
 {
     static const struct rpc_call_events events = {.done = waiter_done};
     struct waiter waiter = {.lock = PTHREAD_MUTEX_INITIALIZER};
-    init_cond(&waiter.over);
+    rpc__cond_init(&waiter.over);
     struct rpc_call *call = rpc_channel_start(channel, request, &events, &waiter);
     wait_for_end(&waiter, call, request->context);
     rpc_call_unref(call);
@@ -519,9 +569,9 @@ static const struct {
     const char *prefix;
     const struct rpc__transport *transport;
 } transports[] = {
-    {"direct:", &rpc__transport_direct},
-    {"req+ipc://", &rpc__transport_reqrep},
-    {"req+tcp://", &rpc__transport_reqrep},
+    {"direct:", &rpc__transport_direct},    {"ipc://", &rpc__transport_stream},
+    {"tcp://", &rpc__transport_stream},     {"tls+tcp://", &rpc__transport_stream},
+    {"req+ipc://", &rpc__transport_reqrep}, {"req+tcp://", &rpc__transport_reqrep},
 };
 
 static const struct rpc__transport *transport_of(const char *url)
@@ -545,11 +595,13 @@ static struct rpc_channel *channel_create(const struct rpc_channel_options *opti
     }
     channel->interceptors = options->interceptors;
     channel->interceptor_count = options->interceptor_count;
+    channel->batch_end = options->batch_end;
+    channel->batch_arg = options->batch_arg;
     channel->timer_wakes_ms = INT64_MAX;
     atomic_init(&channel->refs, 1);
     (void)pthread_mutex_init(&channel->lock, NULL);
-    init_cond(&channel->timer_wake);
-    init_cond(&channel->idle);
+    rpc__cond_init(&channel->timer_wake);
+    rpc__cond_init(&channel->idle);
     return channel;
 }
 
@@ -559,7 +611,8 @@ enum rpc_code rpc_channel_open(const struct rpc_channel_options *options,
     const struct rpc__transport *transport = transport_of(options->url);
     if (transport == NULL)
         return rpc_status_set(status, RPC_INVALID_ARGUMENT,
-                              "a channel's URL begins with direct:, req+ipc:// or req+tcp://");
+                              "a channel's URL begins with direct:, ipc://, tcp://, tls+tcp://, "
+                              "req+ipc:// or req+tcp://");
     if (strchr(options->url, ',') != NULL)
         return rpc_status_set(status, RPC_INVALID_ARGUMENT, "a channel takes one URL only");
     struct rpc_channel *channel = channel_create(options);

@@ -1,8 +1,9 @@
 /*
  * A channel: where calls are made. The transport is chosen by its URL; nothing else differs.
  *
- *   direct:                 the server object in this process
- *   req+ipc:// req+tcp://   NNG's REQ/REP protocol, unary calls
+ *   direct:                       the server object in this process
+ *   ipc:// tcp:// tls+tcp://      frames over NNG's byte streams
+ *   req+ipc:// req+tcp://         NNG's REQ/REP protocol, unary calls
  *
  * A call is an asynchronous handle. Its events come on a thread of the transport's, or before
  * rpc_channel_start returns on the caller's own; they must not block: they hand over.
@@ -69,13 +70,18 @@ struct rpc_request {
     const struct rpc_metadata *metadata; /* borrowed until then; NULL: none. request-id and
                                             traceparent come from the context if not here */
     const struct rpc_context *context;   /* deadline, trace and cancellation; borrowed until then */
-    bool wait_for_ready; /* wait for a connection, within the deadline, instead of UNAVAILABLE */
+    bool wait_for_ready;   /* wait for a connection, within the deadline, instead of UNAVAILABLE */
+    uint32_t stream_items; /* items that may come before more are granted; 0: the default */
 };
+
+/* Items of a stream that may come before rpc_call_grant. */
+#define RPC_STREAM_ITEMS_DEFAULT 16
 
 struct rpc_call_events {
     /* Exactly once, last. `payload` is moved to the callee on RPC_OK, empty otherwise. */
     void (*done)(void *arg, const struct rpc_status *status, struct rpc_payload *payload);
-    /* An item of a server's stream, moved to the callee. NULL where the method does not stream. */
+    /* An item of a server's stream, moved to the callee; one at a time, none behind `done`. NULL
+     * where the method does not stream. */
     void (*item)(void *arg, struct rpc_payload *payload);
 };
 
@@ -98,6 +104,13 @@ struct rpc_channel_options {
     const struct rpc_client_interceptor *interceptors; /* borrowed for the channel's life */
     size_t interceptor_count;
     size_t calls_max; /* in flight; beyond it RESOURCE_EXHAUSTED. 0: 1024 */
+    /*
+     * Called on the same thread behind one or more calls' `done` that came together, so that an
+     * event loop is woken once. Not needed behind a `done` that comes before rpc_channel_start
+     * returns. May be NULL.
+     */
+    void (*batch_end)(void *arg);
+    void *batch_arg;
 };
 
 /*
@@ -122,6 +135,8 @@ struct rpc_call *rpc_channel_start(struct rpc_channel *channel, const struct rpc
 /* Asks for the end of a call: `done` comes with RPC_CANCELLED unless it is over already. Any
  * thread. */
 void rpc_call_cancel(struct rpc_call *call);
+/* Lets the server send so many more items of its stream. Any thread. */
+void rpc_call_grant(struct rpc_call *call, uint32_t items);
 void rpc_call_unref(struct rpc_call *call);
 
 /*

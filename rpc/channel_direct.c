@@ -1,8 +1,11 @@
 /*
  * direct: a server in the same process. The request is packed into the call's arena and the answer
  * into memory that the caller gets, so that neither side can change what the other holds; there is
- * no envelope. The server's side holds a reference on the client's call until it has answered,
- * which may be after the caller went.
+ * no envelope.
+ *
+ * The server's side holds a reference on the client's call until it has answered, which may be
+ * after the caller went. Until then the client's call holds one on the server's (call->direct), by
+ * which it cancels it and gives it credit.
  */
 #include <stdlib.h>
 
@@ -29,28 +32,55 @@ static void free_bytes(struct rpc_payload *payload)
     free(payload->owner);
 }
 
+/* The packed message in memory of its own; false when there is none. */
+static bool pack(const ProtobufCMessage *message, size_t size, struct rpc_payload *ret_payload)
+{
+    /* One byte more, so that an empty message has memory too. */
+    uint8_t *bytes = malloc(size + 1);
+    if (bytes == NULL)
+        return false;
+    (void)protobuf_c_message_pack(message, bytes);
+    *ret_payload = (struct rpc_payload){{bytes, size}, free_bytes, bytes};
+    return true;
+}
+
+/* Takes the server's call off the client's. */
+static struct rpc_server_call *take_server_call(struct rpc_call *call)
+{
+    (void)pthread_mutex_lock(&call->direct_lock);
+    struct rpc_server_call *server_call = call->direct;
+    call->direct = NULL;
+    (void)pthread_mutex_unlock(&call->direct_lock);
+    return server_call;
+}
+
 static void direct_answer(struct rpc_server_call *server_call, const struct rpc_status *status,
                           const ProtobufCMessage *response, size_t response_bytes)
 {
     struct rpc_call *call = server_call->peer;
     struct rpc_payload payload = {0};
     struct rpc_status memory;
-    if (response != NULL) {
-        /* One byte more, so that an empty message has memory too. */
-        uint8_t *bytes = malloc(response_bytes + 1);
-        if (bytes == NULL) {
-            (void)rpc_status_set(&memory, RPC_RESOURCE_EXHAUSTED, "out of memory");
-            status = &memory;
-        } else {
-            (void)protobuf_c_message_pack(response, bytes);
-            payload = (struct rpc_payload){{bytes, response_bytes}, free_bytes, bytes};
-        }
+    if (response != NULL && !pack(response, response_bytes, &payload)) {
+        (void)rpc_status_set(&memory, RPC_RESOURCE_EXHAUSTED, "out of memory");
+        status = &memory;
     }
+    struct rpc_server_call *linked = take_server_call(call);
     rpc__call_finish(call, status, &payload);
     rpc_call_unref(call);
+    if (linked != NULL)
+        rpc__server_call_unref(linked);
 }
 
-static const struct rpc__reply direct_reply = {.answer = direct_answer};
+static enum rpc_code direct_item(struct rpc_server_call *server_call, const ProtobufCMessage *item,
+                                 size_t item_bytes)
+{
+    struct rpc_payload payload;
+    if (!pack(item, item_bytes, &payload))
+        return RPC_RESOURCE_EXHAUSTED;
+    return rpc__call_item(server_call->peer, &payload) ? RPC_OK : RPC_INTERNAL;
+}
+
+static const struct rpc__reply direct_reply = {.answer = direct_answer, .item = direct_item};
 
 /* Copies what is borrowed into the call's arena. False: the arena is full. */
 static bool copy_in(struct rpc_server_call *server_call, const struct rpc__outgoing *out)
@@ -84,10 +114,16 @@ static void direct_start(void *state, struct rpc_call *call, const struct rpc__o
     }
     server_call->reply = &direct_reply;
     server_call->peer = call; /* with the transport's reference */
-    server_call->context.cancelled = &call->cancelled;
     server_call->trust = RPC_TRUST_ROLE;
     server_call->timeout_ms = out->timeout_ms;
-    if (!copy_in(server_call, out)) {
+    server_call->credits = out->credits;
+    bool fits = copy_in(server_call, out);
+    if (fits && call->method->server_streaming)
+        fits = rpc__server_call_flow_init(server_call);
+    (void)pthread_mutex_lock(&call->direct_lock);
+    call->direct = rpc__server_call_ref(server_call);
+    (void)pthread_mutex_unlock(&call->direct_lock);
+    if (!fits) {
         (void)rpc_status_set(&status, RPC_RESOURCE_EXHAUSTED, "out of memory");
         rpc__server_call_refuse(server_call, &status);
         return;
@@ -95,10 +131,34 @@ static void direct_start(void *state, struct rpc_call *call, const struct rpc__o
     rpc__server_call_dispatch(server_call, rpc__server_method(server, out->request->method), true);
 }
 
+/* The server's call with a reference, or NULL if it has been answered. */
+static struct rpc_server_call *ref_server_call(struct rpc_call *call)
+{
+    (void)pthread_mutex_lock(&call->direct_lock);
+    struct rpc_server_call *server_call =
+        call->direct == NULL ? NULL : rpc__server_call_ref(call->direct);
+    (void)pthread_mutex_unlock(&call->direct_lock);
+    return server_call;
+}
+
 static void direct_cancel(void *state, struct rpc_call *call)
 {
-    (void)state; /* the handler sees call->cancelled, and its answer finds the call over */
-    (void)call;
+    (void)state;
+    struct rpc_server_call *server_call = ref_server_call(call);
+    if (server_call == NULL)
+        return;
+    rpc__server_call_cancel(server_call);
+    rpc__server_call_unref(server_call);
+}
+
+static void direct_grant(void *state, struct rpc_call *call, uint32_t items)
+{
+    (void)state;
+    struct rpc_server_call *server_call = ref_server_call(call);
+    if (server_call == NULL)
+        return;
+    rpc__server_call_grant(server_call, items);
+    rpc__server_call_unref(server_call);
 }
 
 const struct rpc__transport rpc__transport_direct = {
@@ -106,4 +166,5 @@ const struct rpc__transport rpc__transport_direct = {
     .close = direct_close,
     .start = direct_start,
     .cancel = direct_cancel,
+    .grant = direct_grant,
 };

@@ -416,7 +416,7 @@ static bool connect_once(struct reqrep *reqrep)
     if (nng_aio_result(reqrep->dial_aio) != 0)
         return false;
     nng_stream *stream = nng_aio_get_output(reqrep->dial_aio, 0);
-    if (!rpc__nng_peer_is_ours(stream, reqrep->address.ipc)) {
+    if (!rpc__nng_peer_is_ours(stream, &reqrep->address)) {
         nng_stream_free(stream);
         return false;
     }

@@ -8,10 +8,28 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "rpc/base/metrics.h"
 #include "rpc/channel.h"
 #include "rpc/server.h"
+
+/* ---------------------------------------------------------------- waiting */
+
+/* A condition whose times are of the monotonic clock. */
+static inline void rpc__cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(cond, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+static inline struct timespec rpc__timespec_of_ms(int64_t ms)
+{
+    return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
+}
 
 /* ---------------------------------------------------------------- client side: channel.c */
 
@@ -21,6 +39,7 @@ struct rpc__outgoing {
     const struct rpc_metadata *metadata; /* complete and checked */
     size_t payload_bytes;                /* of the packed message, within RPC_MESSAGE_BYTES_MAX */
     uint32_t timeout_ms;                 /* never 0 */
+    uint32_t credits;                    /* of a streaming method: items that may come */
 };
 
 /* How calls are carried. `state` is the transport's own, made by open. */
@@ -36,10 +55,13 @@ struct rpc__transport {
      * what the transport still holds for it. On the channel's timer thread, after start has
      * returned. */
     void (*cancel)(void *state, struct rpc_call *call);
+    /* So many more items of a stream may come. Any thread; NULL where there are no streams. */
+    void (*grant)(void *state, struct rpc_call *call, uint32_t items);
 };
 
 extern const struct rpc__transport rpc__transport_direct;
 extern const struct rpc__transport rpc__transport_reqrep;
+extern const struct rpc__transport rpc__transport_stream;
 
 enum rpc__call_state { CALL_STARTING, CALL_LISTED, CALL_OVER };
 
@@ -47,8 +69,7 @@ enum rpc__call_state { CALL_STARTING, CALL_LISTED, CALL_OVER };
  * moment. */
 struct rpc_call {
     atomic_uint refs;
-    atomic_int state;      /* enum rpc__call_state; whoever makes it CALL_OVER gives `done` */
-    atomic_bool cancelled; /* what the handler of a direct: call looks at */
+    atomic_int state; /* enum rpc__call_state; whoever makes it CALL_OVER gives `done` */
     struct rpc_channel *channel;
     const struct registry_method *method;
     struct rpc_call_events events;
@@ -60,6 +81,12 @@ struct rpc_call {
     size_t interceptors_started;
     void *transport; /* the transport's; written by start alone */
     struct rpc_call *next_free;
+
+    pthread_mutex_t item_lock; /* of a streaming call: held while an item is given */
+    uint64_t items_come;       /* under item_lock */
+    atomic_ullong items_granted;
+    pthread_mutex_t direct_lock;    /* of direct:, of the next */
+    struct rpc_server_call *direct; /* a reference, until it is answered */
 };
 
 struct rpc_call *rpc__call_ref(struct rpc_call *call);
@@ -69,6 +96,14 @@ struct rpc_call *rpc__call_ref(struct rpc_call *call);
  */
 void rpc__call_finish(struct rpc_call *call, const struct rpc_status *status,
                       struct rpc_payload *payload);
+/* The same for one of several that end together: rpc__channel_batch_end follows on this thread,
+ * before the transport's close returns. */
+void rpc__call_finish_in_batch(struct rpc_call *call, const struct rpc_status *status,
+                               struct rpc_payload *payload);
+void rpc__channel_batch_end(struct rpc_channel *channel);
+/* Gives an item of a stream (taken in any case), unless the call is over. False: it was not
+ * granted. Any thread, with no lock held. */
+bool rpc__call_item(struct rpc_call *call, struct rpc_payload *payload);
 /* Packs the request's message, or copies what is packed already, to `to`. */
 void rpc__outgoing_pack(const struct rpc__outgoing *out, uint8_t *to);
 
@@ -83,10 +118,23 @@ struct rpc__reply {
      */
     void (*answer)(struct rpc_server_call *call, const struct rpc_status *status,
                    const ProtobufCMessage *response, size_t response_bytes);
+    /* Sends an item of a streaming call, likewise; before its answer. RPC_UNAVAILABLE: the caller
+     * is gone. NULL where there are no streams. */
+    enum rpc_code (*item)(struct rpc_server_call *call, const ProtobufCMessage *item,
+                          size_t item_bytes);
+};
+
+/* How many items a streaming call may send, and who waits for more. */
+struct rpc__flow {
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* credit has come, or the caller has gone */
+    uint64_t credits;
+    void (*wake)(struct rpc_server_call *call); /* likewise, with no lock held; NULL: nobody */
 };
 
 struct rpc_server_call {
     struct rpc_server *server;
+    atomic_uint refs; /* one until it is answered, and one for who cancels it meanwhile */
     struct arena arena;
     struct rpc_context context;
     struct rpc_metadata metadata; /* texts in the arena or in `request_bytes` */
@@ -96,23 +144,29 @@ struct rpc_server_call {
     rpc_handler *handler;
     void *self;
     uint32_t timeout_ms; /* as the caller said; 0: none */
+    uint32_t credits;    /* likewise, of a streaming method */
     uint64_t call_id;    /* the caller's */
     int64_t received_us;
     struct rpc_payload request_bytes; /* owned; the packed request lies in it … */
     struct span packed;               /* … here */
     ProtobufCMessage *response;
     size_t interceptors_run;
+    bool admitted;           /* taken although the server drains: its caller did not know yet */
+    struct rpc_batch *batch; /* it runs in; else NULL */
+    struct rpc__flow *flow;  /* of a streaming method, in the arena; else NULL */
+    const void *watched;     /* health.c's: what a Watch asks for */
     atomic_bool cancelled;
     atomic_bool finished; /* guards against a second finish */
     const struct rpc__reply *reply;
-    void *peer;                   /* the reply's own: where to answer */
-    struct rpc_server_call *next; /* of a queue or the free list */
+    void *peer;                        /* the reply's own: where to answer */
+    struct rpc_server_call *peer_next; /* the reply's own */
+    struct rpc_server_call *next;      /* of a queue, a batch or the free list */
 };
 
 /*
  * A fresh call with an empty arena, counted as under way; NULL when out of memory. The transport
- * fills in metadata, trust, timeout_ms, call_id, request_bytes, packed, reply and peer, and hands
- * it over by one of the two below.
+ * fills in metadata, trust, timeout_ms, credits, call_id, request_bytes, packed, reply and peer,
+ * and hands it over by one of those below.
  */
 struct rpc_server_call *rpc__server_call_begin(struct rpc_server *server);
 /*
@@ -125,6 +179,48 @@ void rpc__server_call_dispatch(struct rpc_server_call *call, const struct regist
 void rpc__server_call_refuse(struct rpc_server_call *call, const struct rpc_status *status);
 /* Takes the call and gives no answer: there is nobody to answer to. */
 void rpc__server_call_drop(struct rpc_server_call *call);
+
+struct rpc__call_list {
+    struct rpc_server_call *first; /* linked by next */
+    struct rpc_server_call *last;
+};
+
+void rpc__call_list_push(struct rpc__call_list *list, struct rpc_server_call *call);
+
+/* Calls that came together, on one thread's stack. All zero at first. */
+struct rpc__batch {
+    struct rpc_batch shared;
+    struct rpc__call_list here; /* to be run by this thread */
+    struct rpc__call_list workers;
+    struct rpc__call_list heavy;
+};
+/* As dispatch, but what is to be run or queued waits for run_batch. */
+void rpc__server_batch_add(struct rpc__batch *batch, struct rpc_server_call *call,
+                           const struct registry_method *method);
+/* Queues, with one wake-up, and runs all that the batch holds. */
+void rpc__server_batch_run(struct rpc_server *server, struct rpc__batch *batch);
+
+/*
+ * For a transport whose call may be answered by another thread at any moment: keeps the memory.
+ * Taken while the call cannot have been answered.
+ */
+struct rpc_server_call *rpc__server_call_ref(struct rpc_server_call *call);
+void rpc__server_call_unref(struct rpc_server_call *call);
+/* The caller has gone: the handler's context says stopped, and what waits is dropped. With a
+ * reference held and no lock. */
+void rpc__server_call_cancel(struct rpc_server_call *call);
+/* The caller takes so many more items. Likewise. */
+void rpc__server_call_grant(struct rpc_server_call *call, uint32_t items);
+/* Sends an item if there is credit, else RPC_RESOURCE_EXHAUSTED; never blocks. */
+enum rpc_code rpc__server_call_try_send(struct rpc_server_call *call, const ProtobufCMessage *item);
+/* What is called when credit has come or the caller has gone, also once too often; it may find the
+ * call ended already. */
+void rpc__server_call_on_wake(struct rpc_server_call *call,
+                              void (*wake)(struct rpc_server_call *call));
+/* Makes and ends what a streaming call has beside the others. Init before anyone else can see the
+ * call; false when out of memory. */
+bool rpc__server_call_flow_init(struct rpc_server_call *call);
+void rpc__server_call_flow_fini(struct rpc_server_call *call);
 
 /* The server's own method for one that may belong to another registry; NULL: none. */
 const struct registry_method *rpc__server_method(const struct rpc_server *server,
@@ -154,13 +250,26 @@ extern rpc_handler *const rpc__metrics_handlers[];
 /* The handlers of lotcast.v1.Reflection; `self` is the server. */
 extern rpc_handler *const rpc__reflection_handlers[];
 
-/* A listening socket of a server. */
-struct rpc__listener;
-enum rpc_code rpc__listener_open(struct rpc_server *server, const char *url, enum rpc_trust trust,
+/* A listening socket of a server; what a transport's own listener begins with. */
+struct rpc__listener {
+    const struct rpc__listener_ops *ops;
+};
+
+struct rpc__listener_ops {
+    /* The server drains: tells the other ends to make their new calls elsewhere. May be NULL. */
+    void (*drain)(struct rpc__listener *listener);
+    /* Whether they all know, so that no call is on its way. May be NULL. */
+    bool (*drained)(struct rpc__listener *listener);
+    /* Closes the socket and frees; no call of it may be under way. Returns false if its library did
+     * not let go in time: then the listener, and what it points to, must not be freed. */
+    bool (*close)(struct rpc__listener *listener);
+};
+
+/* For req+ipc://, req+tcp://, and for ipc://, tcp://, tls+tcp://. */
+enum rpc_code rpc__reqrep_listen(struct rpc_server *server, const char *url, enum rpc_trust trust,
                                  struct rpc__listener **ret_listener, struct rpc_status *status);
-/* Closes the socket; no call of it may be under way. Returns false if its library did not let go in
- * time: then the listener, and what it points to, must not be freed. */
-bool rpc__listener_close(struct rpc__listener *listener);
+enum rpc_code rpc__stream_listen(struct rpc_server *server, const char *url, enum rpc_trust trust,
+                                 struct rpc__listener **ret_listener, struct rpc_status *status);
 
 /* ---------------------------------------------------------------- workers: pool.c */
 
@@ -173,6 +282,8 @@ struct rpc__pool *rpc__pool_create(const char *thread_name, unsigned threads, si
                                    struct metric *depth, void (*run)(struct rpc_server_call *));
 /* False when the queue is full or the pool has stopped; the call stays the caller's. */
 bool rpc__pool_submit(struct rpc__pool *pool, struct rpc_server_call *call);
+/* Submits those of the list that fit, with one wake-up; the list keeps the others. */
+void rpc__pool_submit_all(struct rpc__pool *pool, struct rpc__call_list *list);
 /* Lets the workers finish what they run, joins them; returns the calls that had not begun, linked
  * by next. */
 struct rpc_server_call *rpc__pool_stop(struct rpc__pool *pool);

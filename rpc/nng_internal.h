@@ -5,6 +5,7 @@
 #define RPC_NNG_INTERNAL_H
 
 #include <nng/nng.h>
+#include <nng/supplemental/tls/tls.h>
 
 #include "lotcast/v1/rpc.pb-c.h"
 #include "rpc/internal.h"
@@ -13,8 +14,10 @@
 #define NNG_ADDRESS_BYTES 256
 
 struct rpc__nng_address {
-    char url[NNG_ADDRESS_BYTES]; /* as NNG takes it: ipc:///path or tcp://host:port */
+    char url[NNG_ADDRESS_BYTES]; /* as NNG takes it: ipc:///path or (tls+)tcp://host:port */
     bool ipc;
+    bool tls;
+    nng_tls_config *tls_config; /* its owner's; only with tls */
 };
 
 /* The path of an ipc address's socket. */
@@ -24,15 +27,36 @@ static inline const char *rpc__nng_address_path(const struct rpc__nng_address *a
 }
 
 /*
- * Parses req+ipc:///path and req+tcp://host:port. RPC_FAILED_PRECONDITION for a path that a
- * socket's address cannot hold, and for a TCP host that is not a loopback address;
- * RPC_INVALID_ARGUMENT for anything else.
+ * Parses ipc:///path, tcp://host:port and tls+tcp://host:port, and the first two with req+ before
+ * them. RPC_FAILED_PRECONDITION for a path that a socket's address cannot hold, and for a host that
+ * is not a loopback address where there is no TLS; RPC_INVALID_ARGUMENT for anything else.
  */
 enum rpc_code rpc__nng_address_parse(const char *url, struct rpc__nng_address *ret_address,
                                      struct rpc_status *status);
 
-/* Whether the process at the other end of a stream runs under our own uid. */
-bool rpc__nng_peer_is_ours(nng_stream *stream, bool ipc);
+/* Whether the process at the other end of a stream runs under our own uid; over TLS, where its
+ * certificate says who it is, always. */
+bool rpc__nng_peer_is_ours(nng_stream *stream, const struct rpc__nng_address *address);
+
+/* --- accepting: nng_accept.c --- */
+
+struct rpc__acceptor;
+
+/* On the acceptor's thread. */
+struct rpc__acceptor_events {
+    void (*stream)(void *arg, nng_stream *stream); /* taken; its peer was checked */
+    void (*tick)(void *arg);                       /* about once a second; may be NULL */
+};
+
+/*
+ * Listens and starts to accept. A stale ipc socket is removed first; the new one is 0600, and is
+ * put back when somebody removes it. RPC_FAILED_PRECONDITION where that cannot be.
+ */
+enum rpc_code rpc__acceptor_open(const struct rpc__nng_address *address,
+                                 const struct rpc__acceptor_events *events, void *arg,
+                                 struct rpc__acceptor **ret_acceptor, struct rpc_status *status);
+/* Stops listening and joins the thread: no event comes any more. Takes NULL. */
+void rpc__acceptor_close(struct rpc__acceptor *acceptor);
 
 /* --- frames: one message of a connection, in memory of its own --- */
 

@@ -8,9 +8,6 @@
 
 #include "rpc/nng_internal.h"
 
-/* Of req+ipc:// and req+tcp://. */
-#define ADDRESS_PREFIX_LEN 10
-
 /* --- addresses --- */
 
 /* Whether host (len bytes, perhaps in brackets) is one of the loopback's. */
@@ -34,15 +31,16 @@ static bool host_is_loopback(const char *host, size_t len)
     return strcmp(text, "localhost") == 0;
 }
 
-static enum rpc_code check_tcp(const char *host_port, struct rpc_status *status)
+static enum rpc_code check_tcp(const char *host_port, bool tls, struct rpc_status *status)
 {
     const char *colon = strrchr(host_port, ':');
     const char *port = colon == NULL ? "" : colon + 1;
-    if (*port == '\0' || port[strspn(port, "0123456789")] != '\0')
-        return rpc_status_set(status, RPC_INVALID_ARGUMENT, "a TCP address is req+tcp://host:port");
-    if (!host_is_loopback(host_port, (size_t)(colon - host_port)))
+    if (*port == '\0' || port[strspn(port, "0123456789")] != '\0' ||
+        strpbrk(host_port, "/,") != NULL)
+        return rpc_status_set(status, RPC_INVALID_ARGUMENT, "a TCP address is tcp://host:port");
+    if (!tls && !host_is_loopback(host_port, (size_t)(colon - host_port)))
         return rpc_status_set(status, RPC_FAILED_PRECONDITION,
-                              "TCP beyond loopback needs TLS; use a loopback address or ipc");
+                              "TCP beyond loopback needs TLS: tls+tcp://host:port");
     return RPC_OK;
 }
 
@@ -51,7 +49,7 @@ static enum rpc_code check_path(struct span path, struct rpc_status *status)
     size_t max = sizeof((struct sockaddr_un *)0)->sun_path - 1;
     if (path.len == 0 || path.data[0] != '/')
         return rpc_status_set(status, RPC_INVALID_ARGUMENT,
-                              "an ipc address is req+ipc:///absolute/path");
+                              "an ipc address is ipc:///absolute/path");
     if (path.len > max)
         return rpc_status_set(status, RPC_FAILED_PRECONDITION,
                               "the socket's path has %zu bytes; at most %zu are possible: use a "
@@ -63,21 +61,38 @@ static enum rpc_code check_path(struct span path, struct rpc_status *status)
 enum rpc_code rpc__nng_address_parse(const char *url, struct rpc__nng_address *ret_address,
                                      struct rpc_status *status)
 {
-    bool is_ipc = strncmp(url, "req+ipc://", ADDRESS_PREFIX_LEN) == 0;
-    if (!is_ipc && strncmp(url, "req+tcp://", ADDRESS_PREFIX_LEN) != 0)
-        return rpc_status_set(status, RPC_INVALID_ARGUMENT,
-                              "an address begins with req+ipc:// or req+tcp://");
-    const char *rest = url + ADDRESS_PREFIX_LEN;
-    enum rpc_code code =
-        is_ipc ? check_path(span_of_string(rest), status) : check_tcp(rest, status);
-    if (code != RPC_OK)
-        return code;
-    const char *address = url + sizeof "req+" - 1;
-    if (strlen(address) >= sizeof ret_address->url)
-        return rpc_status_set(status, RPC_INVALID_ARGUMENT, "the address is too long");
-    (void)snprintf(ret_address->url, sizeof ret_address->url, "%s", address);
-    ret_address->ipc = is_ipc;
-    return RPC_OK;
+    static const struct {
+        const char *prefix;
+        size_t skip; /* what NNG does not know */
+        bool ipc;
+        bool tls;
+    } forms[] = {
+        {"ipc://", 0, true, false},
+        {"tcp://", 0, false, false},
+        {"tls+tcp://", 0, false, true},
+        {"req+ipc://", sizeof "req+" - 1, true, false},
+        {"req+tcp://", sizeof "req+" - 1, false, false},
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        size_t prefix_len = strlen(forms[i].prefix);
+        if (strncmp(url, forms[i].prefix, prefix_len) != 0)
+            continue;
+        const char *rest = url + prefix_len;
+        enum rpc_code code = forms[i].ipc ? check_path(span_of_string(rest), status)
+                                          : check_tcp(rest, forms[i].tls, status);
+        if (code != RPC_OK)
+            return code;
+        const char *address = url + forms[i].skip;
+        if (strlen(address) >= sizeof ret_address->url)
+            return rpc_status_set(status, RPC_INVALID_ARGUMENT, "the address is too long");
+        (void)snprintf(ret_address->url, sizeof ret_address->url, "%s", address);
+        ret_address->ipc = forms[i].ipc;
+        ret_address->tls = forms[i].tls;
+        return RPC_OK;
+    }
+    return rpc_status_set(status, RPC_INVALID_ARGUMENT,
+                          "an address begins with ipc://, tcp://, tls+tcp://, req+ipc:// or "
+                          "req+tcp://");
 }
 
 /* --- peers --- */
@@ -138,11 +153,13 @@ static bool tcp_peer_uid(nng_stream *stream, unsigned *ret_uid)
     return find_uid(table, remote_text, local_text, ret_uid);
 }
 
-bool rpc__nng_peer_is_ours(nng_stream *stream, bool ipc)
+bool rpc__nng_peer_is_ours(nng_stream *stream, const struct rpc__nng_address *address)
 {
     uint64_t ipc_uid;
     unsigned tcp_uid;
-    if (ipc)
+    if (address->tls)
+        return true;
+    if (address->ipc)
         return nng_stream_get_uint64(stream, NNG_OPT_IPC_PEER_UID, &ipc_uid) == 0 &&
                ipc_uid == geteuid();
     return tcp_peer_uid(stream, &tcp_uid) && tcp_uid == geteuid();

@@ -99,27 +99,50 @@ struct rpc__pool *rpc__pool_create(const char *thread_name, unsigned threads, si
     return NULL;
 }
 
+/* Whether the call was taken. Under the lock. */
+static bool put_last(struct rpc__pool *pool, struct rpc_server_call *call)
+{
+    if (pool->stopping || pool->count >= pool->max)
+        return false;
+    call->next = NULL;
+    if (pool->last == NULL)
+        pool->first = call;
+    else
+        pool->last->next = call;
+    pool->last = call;
+    pool->count++;
+    if (pool->depth != NULL)
+        metric_add(pool->depth, 1);
+    return true;
+}
+
 bool rpc__pool_submit(struct rpc__pool *pool, struct rpc_server_call *call)
 {
     (void)pthread_mutex_lock(&pool->lock);
-    bool fits = !pool->stopping && pool->count < pool->max;
-    bool wake = false;
-    if (fits) {
-        call->next = NULL;
-        if (pool->last == NULL)
-            pool->first = call;
-        else
-            pool->last->next = call;
-        pool->last = call;
-        pool->count++;
-        if (pool->depth != NULL)
-            metric_add(pool->depth, 1);
-        wake = wakes_another(pool);
-    }
+    bool fits = put_last(pool, call);
+    bool wake = wakes_another(pool);
     (void)pthread_mutex_unlock(&pool->lock);
     if (wake)
         (void)pthread_cond_signal(&pool->ready);
     return fits;
+}
+
+void rpc__pool_submit_all(struct rpc__pool *pool, struct rpc__call_list *list)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    while (list->first != NULL) {
+        struct rpc_server_call *call = list->first;
+        struct rpc_server_call *next = call->next;
+        if (!put_last(pool, call))
+            break;
+        list->first = next;
+        if (next == NULL)
+            list->last = NULL;
+    }
+    bool wake = wakes_another(pool);
+    (void)pthread_mutex_unlock(&pool->lock);
+    if (wake)
+        (void)pthread_cond_signal(&pool->ready);
 }
 
 struct rpc_server_call *rpc__pool_stop(struct rpc__pool *pool)

@@ -190,7 +190,9 @@ static enum rpc_code read_method_options(struct registry *registry, struct regis
     method->idempotent = method->read_only ||
                          level == GOOGLE__PROTOBUF__METHOD_OPTIONS__IDEMPOTENCY_LEVEL__IDEMPOTENT;
     method->deadline_ms = method->rules->deadline_ms;
-    if (method->deadline_ms == 0)
+    if (method->deadline_ms == 0 && method->server_streaming)
+        method->deadline_ms = REGISTRY_STREAM_DEADLINE_MS;
+    else if (method->deadline_ms == 0)
         method->deadline_ms =
             method->read_only ? REGISTRY_READ_DEADLINE_MS : REGISTRY_WRITE_DEADLINE_MS;
     return RPC_OK;

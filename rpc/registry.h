@@ -20,6 +20,8 @@
 /* Deadlines where a method declares none, in ms. */
 #define REGISTRY_READ_DEADLINE_MS 5000
 #define REGISTRY_WRITE_DEADLINE_MS 10000
+/* A stream goes on until its caller leaves: as long as can be said, 49 days. */
+#define REGISTRY_STREAM_DEADLINE_MS UINT32_MAX
 
 struct registry;
 

@@ -80,6 +80,9 @@ struct rpc_server_options {
     unsigned workers;       /* 0: 16 */
     unsigned heavy_workers; /* for EXECUTION_HEAVY; 0: one a core */
     size_t queue_max;       /* calls waiting for a worker; beyond it RESOURCE_EXHAUSTED. 0: 1024 */
+    /* EXECUTION_INLINE methods may run on the transports' threads. Only where their handlers never
+     * wait for anybody: not where they call another server. */
+    bool runs_inline;
 };
 
 /*
@@ -124,6 +127,27 @@ struct rpc_principal *rpc_server_call_principal(struct rpc_server_call *call);
 void *rpc_server_call_self(const struct rpc_server_call *call);
 /* Since it was received, in µs. */
 int64_t rpc_server_call_elapsed_us(const struct rpc_server_call *call);
+
+/*
+ * Calls that came in together and run one after another on one thread share a batch: what one
+ * handler has opened there (a snapshot), the next may go on with.
+ */
+struct rpc_batch {
+    void *shared;              /* NULL at first */
+    void (*end)(void *shared); /* called behind the last of them, if set */
+};
+/* The call's batch, for the handler while it runs; NULL: it runs by itself. */
+struct rpc_batch *rpc_server_call_batch(struct rpc_server_call *call);
+
+/*
+ * Sends an item of a streaming method (`returns (stream X)`), a message of X; the handler's own
+ * code ends the stream, RPC_OK without a further message. Blocks its worker while the caller takes
+ * no more, so never inside a transaction of the store's. RPC_CANCELLED, RPC_DEADLINE_EXCEEDED or
+ * RPC_UNAVAILABLE when nobody waits any more: to be returned. RPC_RESOURCE_EXHAUSTED for a message
+ * too large.
+ */
+enum rpc_code rpc_server_call_send(struct rpc_server_call *call, const void *item,
+                                   struct rpc_status *status) __attribute__((warn_unused_result));
 
 /*
  * Ends a call whose handler has returned RPC_DEFERRED, once. With RPC_OK the response that the

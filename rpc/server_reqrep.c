@@ -10,12 +10,7 @@
  * The listener's connections stand in `conns` from accept to their `closed`; closing waits for
  * that.
  */
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "rpc/nng_internal.h"
@@ -30,28 +25,21 @@
 /* SP's header in front of a packet: hops of 4 bytes, the last of which has the highest bit set. */
 #define HOP_BYTES 4
 #define HOPS_MAX 8
-/* Pause after accepting has failed (too many descriptors), in ms. */
-#define ACCEPT_PAUSE_MS 50
-/* How often the acceptor looks whether the socket's file is still there, in ms. */
-#define ACCEPT_CHECK_MS 1000
 /* How long closing waits for answers to leave, and for NNG to let go, in ms. */
 #define FLUSH_WAIT_MS 1000
 #define CLOSE_WAIT_MS 2000
 #define CLOSE_POLL_US 2000
-#define IPC_MODE 0600
 
-struct rpc__listener {
+struct reqrep_listener {
+    struct rpc__listener base;
     struct rpc_server *server;
     enum rpc_trust trust;
     struct rpc__nng_address address;
-    nng_stream_listener *nng; /* the acceptor's; changed under the lock; NULL: not listening */
-    nng_aio *accept_aio;
-    pthread_t thread;
-    bool thread_started;
+    struct rpc__acceptor *acceptor;
     size_t calls_max;
 
     pthread_mutex_t lock;   /* of all below */
-    pthread_cond_t changed; /* a connection has ended, or stopping */
+    pthread_cond_t changed; /* a connection has ended */
     bool stopping;
     struct rpc__conn *conns[CONNS_MAX]; /* references */
     size_t conn_count;
@@ -178,7 +166,7 @@ static size_t measure_hops(const struct rpc__frame *frame)
 
 static bool on_message(void *arg, struct rpc__conn *conn, struct rpc__frame *frame)
 {
-    struct rpc__listener *listener = arg;
+    struct reqrep_listener *listener = arg;
     size_t hops_bytes = measure_hops(frame);
     struct rpc_server_call *call =
         hops_bytes == 0 ? NULL : rpc__server_call_begin(listener->server);
@@ -210,7 +198,7 @@ static bool on_message(void *arg, struct rpc__conn *conn, struct rpc__frame *fra
 
 static void on_closed(void *arg, struct rpc__conn *conn)
 {
-    struct rpc__listener *listener = arg;
+    struct reqrep_listener *listener = arg;
     (void)pthread_mutex_lock(&listener->lock);
     for (size_t i = 0; i < listener->conn_count; i++) {
         if (listener->conns[i] != conn)
@@ -225,14 +213,11 @@ static void on_closed(void *arg, struct rpc__conn *conn)
 
 static const struct rpc__conn_events conn_events = {.message = on_message, .closed = on_closed};
 
-/* --- accepting --- */
+/* --- connections --- */
 
-static void take_stream(struct rpc__listener *listener, nng_stream *stream)
+static void take_stream(void *arg, nng_stream *stream)
 {
-    if (!rpc__nng_peer_is_ours(stream, listener->address.ipc)) {
-        nng_stream_free(stream);
-        return;
-    }
+    struct reqrep_listener *listener = arg;
     struct rpc__conn *conn = rpc__conn_create(stream, listener->address.ipc, SP_PROTOCOL_REP,
                                               SP_PROTOCOL_REQ, &conn_events, listener);
     if (conn == NULL)
@@ -250,157 +235,18 @@ static void take_stream(struct rpc__listener *listener, nng_stream *stream)
     rpc__conn_unref(conn);
 }
 
-static int listen_at(struct rpc__listener *listener)
-{
-    int rv = nng_stream_listener_alloc(&listener->nng, listener->address.url);
-    if (rv == 0 && listener->address.ipc)
-        rv = nng_stream_listener_set_int(listener->nng, NNG_OPT_IPC_PERMISSIONS, IPC_MODE);
-    if (rv != 0)
-        return rv;
-    /* NNG sets the mode after bind; the mask covers the moment between. */
-    mode_t mask = umask(077);
-    rv = nng_stream_listener_listen(listener->nng);
-    (void)umask(mask);
-    return rv;
-}
-
-/* Listens anew if somebody has removed the socket's file; connections stay. The acceptor's thread.
- */
-static void restore_socket(struct rpc__listener *listener)
-{
-    struct stat info;
-    const char *path = rpc__nng_address_path(&listener->address);
-    if (!listener->address.ipc || lstat(path, &info) == 0 || errno != ENOENT)
-        return;
-    (void)pthread_mutex_lock(&listener->lock);
-    if (!listener->stopping) {
-        nng_stream_listener_free(listener->nng);
-        listener->nng = NULL;
-        if (listen_at(listener) != 0 && listener->nng != NULL) {
-            nng_stream_listener_free(listener->nng);
-            listener->nng = NULL; /* tried again at the next look */
-        }
-    }
-    (void)pthread_mutex_unlock(&listener->lock);
-}
-
-/* The next connection, NULL if there was none for a while. */
-static nng_stream *accept_stream(struct rpc__listener *listener)
-{
-    int rv = NNG_ECLOSED;
-    if (listener->nng != NULL) {
-        nng_stream_listener_accept(listener->nng, listener->accept_aio);
-        nng_aio_wait(listener->accept_aio);
-        rv = nng_aio_result(listener->accept_aio);
-    }
-    if (rv == 0)
-        return nng_aio_get_output(listener->accept_aio, 0);
-    if (rv != NNG_ETIMEDOUT)
-        (void)usleep(ACCEPT_PAUSE_MS * 1000);
-    return NULL;
-}
-
-static void *acceptor_main(void *arg)
-{
-    struct rpc__listener *listener = arg;
-    (void)pthread_setname_np(pthread_self(), "rpc-accept");
-    for (;;) {
-        (void)pthread_mutex_lock(&listener->lock);
-        bool stopping = listener->stopping;
-        (void)pthread_mutex_unlock(&listener->lock);
-        if (stopping)
-            return NULL;
-        nng_stream *stream = accept_stream(listener);
-        if (stream != NULL)
-            take_stream(listener, stream);
-        else
-            restore_socket(listener);
-    }
-}
-
-/* --- opening --- */
-
-/* Whether somebody listens at the socket; a queue that is full means yes. */
-static bool somebody_listens(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return true;
-    int rc = connect(fd, (const struct sockaddr *)&address, sizeof address);
-    bool refused = rc != 0 && errno == ECONNREFUSED;
-    (void)close(fd);
-    return !refused;
-}
-
-/* Removes a socket that a dead server left. */
-static enum rpc_code remove_stale(const char *path, struct rpc_status *status)
-{
-    struct stat info;
-    if (lstat(path, &info) != 0)
-        return RPC_OK; /* nothing there; any other trouble is listen's to tell */
-    if (!S_ISSOCK(info.st_mode))
-        return rpc_status_set(status, RPC_FAILED_PRECONDITION, "%s is not a socket", path);
-    if (somebody_listens(path))
-        return rpc_status_set(status, RPC_FAILED_PRECONDITION, "another process listens at %s",
-                              path);
-    (void)unlink(path);
-    return RPC_OK;
-}
-
-static struct rpc__listener *listener_create(struct rpc_server *server,
-                                             const struct rpc__nng_address *address,
-                                             enum rpc_trust trust)
-{
-    struct rpc__listener *listener = calloc(1, sizeof *listener);
-    if (listener == NULL)
-        return NULL;
-    listener->server = server;
-    listener->trust = trust;
-    listener->address = *address;
-    listener->calls_max = 2 * rpc__server_queue_max(server) + CALLS_SPARE;
-    pthread_condattr_t attributes;
-    (void)pthread_mutex_init(&listener->lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&listener->changed, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-    return listener;
-}
-
-enum rpc_code rpc__listener_open(struct rpc_server *server, const char *url, enum rpc_trust trust,
-                                 struct rpc__listener **ret_listener, struct rpc_status *status)
-{
-    struct rpc__nng_address address;
-    enum rpc_code code = rpc__nng_address_parse(url, &address, status);
-    if (code == RPC_OK && address.ipc)
-        code = remove_stale(rpc__nng_address_path(&address), status);
-    if (code != RPC_OK)
-        return code;
-    struct rpc__listener *listener = listener_create(server, &address, trust);
-    if (listener == NULL)
-        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
-    int rv = nng_aio_alloc(&listener->accept_aio, NULL, NULL);
-    if (rv == 0)
-        rv = listen_at(listener);
-    if (rv == 0)
-        nng_aio_set_timeout(listener->accept_aio, ACCEPT_CHECK_MS);
-    if (rv == 0 && pthread_create(&listener->thread, NULL, acceptor_main, listener) != 0)
-        rv = NNG_ENOMEM;
-    listener->thread_started = rv == 0;
-    if (rv != 0) {
-        (void)rpc__listener_close(listener);
-        return rpc_status_set(status, RPC_FAILED_PRECONDITION, "cannot listen at %s: %s",
-                              address.url, nng_strerror(rv));
-    }
-    *ret_listener = listener;
-    return RPC_OK;
-}
+static const struct rpc__acceptor_events acceptor_events = {.stream = take_stream};
 
 /* --- closing --- */
 
-static bool all_flushed(struct rpc__listener *listener)
+static void listener_free(struct reqrep_listener *listener)
+{
+    (void)pthread_cond_destroy(&listener->changed);
+    (void)pthread_mutex_destroy(&listener->lock);
+    free(listener);
+}
+
+static bool all_flushed(struct reqrep_listener *listener)
 {
     bool flushed = true;
     (void)pthread_mutex_lock(&listener->lock);
@@ -411,10 +257,9 @@ static bool all_flushed(struct rpc__listener *listener)
 }
 
 /* Closes all connections and waits for their ends. */
-static bool close_conns(struct rpc__listener *listener)
+static bool close_conns(struct reqrep_listener *listener)
 {
-    int64_t until_ms = clock_mono_ms() + CLOSE_WAIT_MS;
-    struct timespec until = {until_ms / 1000, (until_ms % 1000) * 1000000};
+    struct timespec until = rpc__timespec_of_ms(clock_mono_ms() + CLOSE_WAIT_MS);
     int rc = 0;
     (void)pthread_mutex_lock(&listener->lock);
     for (size_t i = 0; i < listener->conn_count; i++)
@@ -426,25 +271,58 @@ static bool close_conns(struct rpc__listener *listener)
     return closed;
 }
 
-bool rpc__listener_close(struct rpc__listener *listener)
+static bool listener_close(struct rpc__listener *base)
 {
+    struct reqrep_listener *listener = (struct reqrep_listener *)base;
     (void)pthread_mutex_lock(&listener->lock);
     listener->stopping = true;
-    if (listener->nng != NULL)
-        nng_stream_listener_close(listener->nng);
     (void)pthread_mutex_unlock(&listener->lock);
-    if (listener->thread_started)
-        (void)pthread_join(listener->thread, NULL);
+    rpc__acceptor_close(listener->acceptor);
     int64_t until_ms = clock_mono_ms() + FLUSH_WAIT_MS;
     while (!all_flushed(listener) && clock_mono_ms() < until_ms)
         (void)usleep(CLOSE_POLL_US);
     if (!close_conns(listener))
         return false;
-    nng_aio_free(listener->accept_aio);
-    if (listener->nng != NULL)
-        nng_stream_listener_free(listener->nng);
-    (void)pthread_cond_destroy(&listener->changed);
-    (void)pthread_mutex_destroy(&listener->lock);
-    free(listener);
+    listener_free(listener);
     return true;
+}
+
+static const struct rpc__listener_ops listener_ops = {.close = listener_close};
+
+/* --- opening --- */
+
+static struct reqrep_listener *listener_create(struct rpc_server *server,
+                                               const struct rpc__nng_address *address,
+                                               enum rpc_trust trust)
+{
+    struct reqrep_listener *listener = calloc(1, sizeof *listener);
+    if (listener == NULL)
+        return NULL;
+    listener->base.ops = &listener_ops;
+    listener->server = server;
+    listener->trust = trust;
+    listener->address = *address;
+    listener->calls_max = 2 * rpc__server_queue_max(server) + CALLS_SPARE;
+    (void)pthread_mutex_init(&listener->lock, NULL);
+    rpc__cond_init(&listener->changed);
+    return listener;
+}
+
+enum rpc_code rpc__reqrep_listen(struct rpc_server *server, const char *url, enum rpc_trust trust,
+                                 struct rpc__listener **ret_listener, struct rpc_status *status)
+{
+    struct rpc__nng_address address;
+    enum rpc_code code = rpc__nng_address_parse(url, &address, status);
+    if (code != RPC_OK)
+        return code;
+    struct reqrep_listener *listener = listener_create(server, &address, trust);
+    if (listener == NULL)
+        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
+    code = rpc__acceptor_open(&address, &acceptor_events, listener, &listener->acceptor, status);
+    if (code != RPC_OK) {
+        listener_free(listener);
+        return code;
+    }
+    *ret_listener = &listener->base;
+    return RPC_OK;
 }

@@ -1,6 +1,6 @@
 /*
- * Channels against a server in this process, over direct: and over REQ/REP: the same tests for
- * both. How calls end early, and what many at once meet.
+ * Channels against a server in this process, over direct: and every wire: the same tests for
+ * all. How calls end early, and what many at once meet.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,36 +31,40 @@ struct under_test {
     struct fixture_context context;
 };
 
-static void set_up(struct under_test *test, bool direct)
+/* `scheme` is direct: or what a socket's path follows. */
+static int set_up(void **state, const char *scheme)
 {
+    struct under_test *test = calloc(1, sizeof *test);
     fixture_init(&test->fixture);
     fixture_start(&test->fixture, (struct rpc_server_options){.workers = WORKERS,
                                                               .heavy_workers = 1,
-                                                              .queue_max = QUEUE_MAX});
+                                                              .queue_max = QUEUE_MAX,
+                                                              .runs_inline = true});
     temp_directory(test->directory);
-    (void)snprintf(test->url, sizeof test->url, "direct:");
-    if (!direct) {
-        (void)snprintf(test->url, sizeof test->url, "req+ipc://%s/s", test->directory);
+    (void)snprintf(test->url, sizeof test->url, "%s", scheme);
+    if (strcmp(scheme, "direct:") != 0) {
+        (void)snprintf(test->url, sizeof test->url, "%s%s/s", scheme, test->directory);
         fixture_listen(&test->fixture, test->url);
     }
     test->channel = fixture_channel(&test->fixture, test->url);
     fixture_context_init(&test->context, LONG_MS);
+    *state = test;
+    return 0;
 }
 
 static int set_up_direct(void **state)
 {
-    struct under_test *test = calloc(1, sizeof *test);
-    set_up(test, true);
-    *state = test;
-    return 0;
+    return set_up(state, "direct:");
 }
 
 static int set_up_reqrep(void **state)
 {
-    struct under_test *test = calloc(1, sizeof *test);
-    set_up(test, false);
-    *state = test;
-    return 0;
+    return set_up(state, "req+ipc://");
+}
+
+static int set_up_stream(void **state)
+{
+    return set_up(state, "ipc://");
 }
 
 static int tear_down(void **state)
@@ -74,9 +78,9 @@ static int tear_down(void **state)
     return 0;
 }
 
-static bool is_direct(const struct under_test *test)
+static bool is_reqrep(const struct under_test *test)
 {
-    return strcmp(test->url, "direct:") == 0;
+    return strncmp(test->url, "req+", 4) == 0;
 }
 
 /* --- deadlines and cancelling --- */
@@ -193,12 +197,12 @@ static bool has_stopped(void *arg)
     return atomic_load(&fixture->stopped) == 1;
 }
 
-/* A direct: handler sees the cancellation; over REQ/REP its deadline stops it. */
+/* A handler sees the cancellation, but over REQ/REP, where its deadline stops it. */
 static void test_handler_is_told(void **state)
 {
     struct under_test *test = *state;
     struct fixture_context context;
-    fixture_context_init(&context, is_direct(test) ? LONG_MS : 100);
+    fixture_context_init(&context, is_reqrep(test) ? 100 : LONG_MS);
     struct fixture_async call;
     fixture_async_start(&call, test->channel, &context, ACTION_STOPPED, false);
     rpc_call_cancel(call.call);
@@ -251,7 +255,7 @@ static void test_full_queue_pushes_back(void **state)
         fixture_async_start(&queued[i], test->channel, &test->context, ACTION_WAIT, false);
     struct rpc_status status;
     enum rpc_code code;
-    do /* over REQ/REP the others may still be on their way */
+    do /* over a wire the others may still be on their way */
         code = fixture_call(test->channel, &test->context, ACTION_WAIT, "", NULL, &status);
     while (code == RPC_OK);
     assert_int_equal(code, RPC_RESOURCE_EXHAUSTED);
@@ -398,27 +402,28 @@ static void test_cancel_races(void **state)
     assert_int_equal(code, RPC_OK);
 }
 
-#define BOTH(test)                                             \
-    {"direct: " #test, test, set_up_direct, tear_down, NULL},  \
-    {                                                          \
-        "reqrep: " #test, test, set_up_reqrep, tear_down, NULL \
+#define ALL(test)                                                 \
+    {"direct: " #test, test, set_up_direct, tear_down, NULL},     \
+        {"reqrep: " #test, test, set_up_reqrep, tear_down, NULL}, \
+    {                                                             \
+        "stream: " #test, test, set_up_stream, tear_down, NULL    \
     }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(test_deadline_shrinks),
-        BOTH(test_deadline_ends_the_call),
-        BOTH(test_expired_work_is_dropped),
-        BOTH(test_cancel),
-        BOTH(test_cancelled_context_ends_a_blocking_call),
-        BOTH(test_handler_is_told),
-        BOTH(test_close_ends_all_calls),
-        BOTH(test_full_queue_pushes_back),
-        BOTH(test_heavy_work_has_its_own_pool),
-        BOTH(test_calls_max),
-        BOTH(test_many_threads),
-        BOTH(test_cancel_races),
+        ALL(test_deadline_shrinks),
+        ALL(test_deadline_ends_the_call),
+        ALL(test_expired_work_is_dropped),
+        ALL(test_cancel),
+        ALL(test_cancelled_context_ends_a_blocking_call),
+        ALL(test_handler_is_told),
+        ALL(test_close_ends_all_calls),
+        ALL(test_full_queue_pushes_back),
+        ALL(test_heavy_work_has_its_own_pool),
+        ALL(test_calls_max),
+        ALL(test_many_threads),
+        ALL(test_cancel_races),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
- * Channels against a server in this process, over direct: and over REQ/REP: the same tests for
- * both. What is answered, what is refused, what travels beside it.
+ * Channels against a server in this process, over direct: and every wire: the same tests for
+ * all. What is answered, what is refused, what travels beside it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,36 +29,40 @@ struct under_test {
     struct fixture_context context;
 };
 
-static void set_up(struct under_test *test, bool direct)
+/* `scheme` is direct: or what a socket's path follows. */
+static int set_up(void **state, const char *scheme)
 {
+    struct under_test *test = calloc(1, sizeof *test);
     fixture_init(&test->fixture);
     fixture_start(&test->fixture, (struct rpc_server_options){.workers = WORKERS,
                                                               .heavy_workers = 1,
-                                                              .queue_max = QUEUE_MAX});
+                                                              .queue_max = QUEUE_MAX,
+                                                              .runs_inline = true});
     temp_directory(test->directory);
-    (void)snprintf(test->url, sizeof test->url, "direct:");
-    if (!direct) {
-        (void)snprintf(test->url, sizeof test->url, "req+ipc://%s/s", test->directory);
+    (void)snprintf(test->url, sizeof test->url, "%s", scheme);
+    if (strcmp(scheme, "direct:") != 0) {
+        (void)snprintf(test->url, sizeof test->url, "%s%s/s", scheme, test->directory);
         fixture_listen(&test->fixture, test->url);
     }
     test->channel = fixture_channel(&test->fixture, test->url);
     fixture_context_init(&test->context, LONG_MS);
+    *state = test;
+    return 0;
 }
 
 static int set_up_direct(void **state)
 {
-    struct under_test *test = calloc(1, sizeof *test);
-    set_up(test, true);
-    *state = test;
-    return 0;
+    return set_up(state, "direct:");
 }
 
 static int set_up_reqrep(void **state)
 {
-    struct under_test *test = calloc(1, sizeof *test);
-    set_up(test, false);
-    *state = test;
-    return 0;
+    return set_up(state, "req+ipc://");
+}
+
+static int set_up_stream(void **state)
+{
+    return set_up(state, "ipc://");
 }
 
 static int tear_down(void **state)
@@ -388,7 +392,15 @@ static void test_bad_urls(void **state)
         {NULL, RPC_INVALID_ARGUMENT},
         {"", RPC_INVALID_ARGUMENT},
         {"http://localhost/", RPC_INVALID_ARGUMENT},
-        {"ipc:///tmp/x", RPC_INVALID_ARGUMENT},
+        {"ipc://relative", RPC_INVALID_ARGUMENT},
+        {"ipc://", RPC_INVALID_ARGUMENT},
+        {"ipc:///a,ipc:///b", RPC_INVALID_ARGUMENT},
+        {"tcp://127.0.0.1", RPC_INVALID_ARGUMENT},
+        {"tcp://127.0.0.1:1/path", RPC_INVALID_ARGUMENT},
+        {"tcp://192.0.2.1:4000", RPC_FAILED_PRECONDITION},
+        {"tcp://[::]:4000", RPC_FAILED_PRECONDITION},
+        {"tls+tcp://127.0.0.1", RPC_INVALID_ARGUMENT},
+        {"req+tls+tcp://127.0.0.1:4000", RPC_INVALID_ARGUMENT},
         {"req+ipc://relative", RPC_INVALID_ARGUMENT},
         {"req+ipc://", RPC_INVALID_ARGUMENT},
         {"req+ipc:///a,req+ipc:///b", RPC_INVALID_ARGUMENT},
@@ -419,28 +431,29 @@ static void test_bad_urls(void **state)
     rpc_channel_close(NULL);
 }
 
-#define BOTH(test)                                             \
-    {"direct: " #test, test, set_up_direct, tear_down, NULL},  \
-    {                                                          \
-        "reqrep: " #test, test, set_up_reqrep, tear_down, NULL \
+#define ALL(test)                                                 \
+    {"direct: " #test, test, set_up_direct, tear_down, NULL},     \
+        {"reqrep: " #test, test, set_up_reqrep, tear_down, NULL}, \
+    {                                                             \
+        "stream: " #test, test, set_up_stream, tear_down, NULL    \
     }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(test_echo),
-        BOTH(test_empty_answer),
-        BOTH(test_status_has_all_details),
-        BOTH(test_deferred),
-        BOTH(test_inline_runs_here_over_direct_only),
-        BOTH(test_already_packed),
-        BOTH(test_unserved_method),
-        BOTH(test_unparsable_request),
-        BOTH(test_oversize_request),
-        BOTH(test_oversize_answer),
-        BOTH(test_metadata_and_trace),
-        BOTH(test_metadata_limits),
-        BOTH(test_client_interceptors),
+        ALL(test_echo),
+        ALL(test_empty_answer),
+        ALL(test_status_has_all_details),
+        ALL(test_deferred),
+        ALL(test_inline_runs_here_over_direct_only),
+        ALL(test_already_packed),
+        ALL(test_unserved_method),
+        ALL(test_unparsable_request),
+        ALL(test_oversize_request),
+        ALL(test_oversize_answer),
+        ALL(test_metadata_and_trace),
+        ALL(test_metadata_limits),
+        ALL(test_client_interceptors),
         {"bad URLs", test_bad_urls, set_up_direct, tear_down, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

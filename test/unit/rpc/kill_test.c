@@ -54,24 +54,39 @@ static void start_server(struct under_test *test)
     process_expect_line(&test->server, "ready", rest);
 }
 
-static int set_up(void **state)
+static int set_up_at(void **state, const char *scheme, bool running)
 {
     struct under_test *test = calloc(1, sizeof *test);
     temp_directory(test->directory);
     (void)snprintf(test->path, sizeof test->path, "%s/s", test->directory);
-    (void)snprintf(test->url, sizeof test->url, "req+ipc://%s", test->path);
+    (void)snprintf(test->url, sizeof test->url, "%s%s", scheme, test->path);
     (void)snprintf(test->log, sizeof test->log, "%s/log", test->directory);
     *state = test;
+    if (running) {
+        start_server(test);
+        test->channel = fixture_channel(NULL, test->url);
+    }
     return 0;
 }
 
-static int set_up_running(void **state)
+static int set_up_reqrep(void **state)
 {
-    (void)set_up(state);
-    struct under_test *test = *state;
-    start_server(test);
-    test->channel = fixture_channel(NULL, test->url);
-    return 0;
+    return set_up_at(state, "req+ipc://", false);
+}
+
+static int set_up_stream(void **state)
+{
+    return set_up_at(state, "ipc://", false);
+}
+
+static int set_up_reqrep_running(void **state)
+{
+    return set_up_at(state, "req+ipc://", true);
+}
+
+static int set_up_stream_running(void **state)
+{
+    return set_up_at(state, "ipc://", true);
 }
 
 static int tear_down(void **state)
@@ -303,19 +318,25 @@ static void test_removed_socket(void **state)
     test->channel = first;
 }
 
+#define BOTH(test, running)                                             \
+    {"reqrep: " #test, test, set_up_reqrep##running, tear_down, NULL},  \
+    {                                                                   \
+        "stream: " #test, test, set_up_stream##running, tear_down, NULL \
+    }
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "serve") == 0)
         serve(argv[2]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_sigkill_in_the_middle, set_up_running, tear_down),
-        cmocka_unit_test_setup_teardown(test_absent_server, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_cancel_while_waiting_for_a_server, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_stopped_server, set_up_running, tear_down),
-        cmocka_unit_test_setup_teardown(test_kill_loop_under_load, set_up_running, tear_down),
-        cmocka_unit_test_setup_teardown(test_peers_that_hang_up, set_up_running, tear_down),
-        cmocka_unit_test_setup_teardown(test_servers_that_hang_up, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_removed_socket, set_up_running, tear_down),
+        BOTH(test_sigkill_in_the_middle, _running),
+        BOTH(test_absent_server, ),
+        BOTH(test_cancel_while_waiting_for_a_server, ),
+        BOTH(test_stopped_server, _running),
+        BOTH(test_kill_loop_under_load, _running),
+        BOTH(test_peers_that_hang_up, _running),
+        BOTH(test_servers_that_hang_up, ),
+        BOTH(test_removed_socket, _running),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,7 +119,11 @@ static void test_listen_refusals(void **state)
         {"req+tcp://[::]:4000", RPC_FAILED_PRECONDITION, "TLS"},
         {"req+tcp://203.0.113.9:4000", RPC_FAILED_PRECONDITION, "TLS"},
         {"req+ipc://s", RPC_INVALID_ARGUMENT, "absolute"},
-        {"ipc:///tmp/s", RPC_INVALID_ARGUMENT, "begins with"},
+        {"ipc://s", RPC_INVALID_ARGUMENT, "absolute"},
+        {test->url + 4, RPC_FAILED_PRECONDITION, "another process listens"},
+        {file_url + 4, RPC_FAILED_PRECONDITION, "not a socket"},
+        {"tcp://0.0.0.0:4000", RPC_FAILED_PRECONDITION, "TLS"},
+        {"tcp://127.0.0.1:4000/x", RPC_INVALID_ARGUMENT, "host:port"},
         {"direct:", RPC_INVALID_ARGUMENT, "begins with"},
         {"", RPC_INVALID_ARGUMENT, "begins with"},
     };
