@@ -134,6 +134,15 @@ enum site_shop_kind { SITE_SHOP_NONE, SITE_SHOP_SHOPIFY, SITE_SHOP_WOOCOMMERCE }
 const char *site__shop_detect(struct span page, const struct http_response *response,
                               const struct url *home, struct arena *arena);
 enum site_shop_kind site__shop_kind(const char *shop);
+/* Where shops' interfaces are if there are any: the oldest form of WooCommerce's last. */
+#define SITE_SHOP_GUESS_SHOPIFY "shopify "
+#define SITE_SHOP_GUESS_WOOCOMMERCE "woocommerce /wp-json/"
+#define SITE_SHOP_GUESS_WOOCOMMERCE_OLD "woocommerce /wp-json/wc/store/"
+/* Whether prices would be without a currency; where the shop says it; and the shop completed with
+ * what it says there, in `arena` (NULL: nothing of the kind). */
+bool site__shop_needs_currency(const char *shop);
+bool site__shop_facts_url(const struct url *home, struct arena *arena, struct url *ret_url);
+const char *site__shop_complete(struct span body, struct arena *scratch, struct arena *arena);
 /* The URL of a page of the interface, from 1; false if there is none. */
 bool site__shop_url(const char *shop, const struct url *home, int number, struct arena *arena,
                     struct url *ret_url);

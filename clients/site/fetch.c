@@ -11,6 +11,7 @@
 
 #include "clients/site/feed.h"
 #include "clients/site/fetch.h"
+#include "clients/site/kept.h"
 #include "rpc/base/clock.h"
 
 /* How long one request may take, in ms. */
@@ -29,12 +30,16 @@
 #define WAIT_SLICE_MS 50
 /* Request headers. */
 #define HEADERS_MAX 4
+/* robots.txt as it is kept, packed and unpacked. */
+#define MEMO_BYTES_MAX ((size_t)4 * 1024 * 1024)
 
 struct fetcher {
     struct http_client *http;
     const struct http_address_policy *policy;
     struct rpc_context *context;
     struct arena *arena;
+    const struct site_memory *memory; /* NULL: none */
+    struct arena memo;                /* what it says */
     struct fetch_origin origins[FETCH_ORIGINS_MAX];
     size_t origin_count;
     struct fetch_host hosts[FETCH_ORIGINS_MAX];
@@ -55,6 +60,8 @@ struct fetcher *site__fetcher_create(const struct site_scan_options *options,
     fetcher->policy = options->policy;
     fetcher->context = context;
     fetcher->arena = arena;
+    fetcher->memory = options->memory;
+    arena_init(&fetcher->memo, MEMO_BYTES_MAX);
     pthread_condattr_t attributes;
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -81,6 +88,7 @@ void site__fetcher_destroy(struct fetcher *fetcher)
         site__turns_release(fetcher->hosts[i].turns);
     (void)pthread_cond_destroy(&fetcher->cond);
     (void)pthread_mutex_destroy(&fetcher->mutex);
+    arena_fini(&fetcher->memo);
     free(fetcher);
 }
 
@@ -236,14 +244,11 @@ static struct fetch_host *host_of(struct fetcher *fetcher, const char *name)
     return host;
 }
 
-static void take_robots(struct fetcher *fetcher, struct fetch_origin *origin,
-                        struct http_response *response)
+static void read_robots(struct fetcher *fetcher, struct fetch_origin *origin, struct span text)
 {
     origin->robots = (struct site_robots){0};
-    if (response->status >= 500) {
-        origin->robots.forbids_all = true;
-    } else if (response->status >= 200 && response->status < 300 &&
-               !site__robots_parse(response->body, fetcher->arena, &origin->robots)) {
+    origin->failure = HTTP_FAILURE_NONE;
+    if (!site__robots_parse(text, fetcher->arena, &origin->robots)) {
         origin->robots.forbids_all = true;
         origin->failure = HTTP_FAILURE_TOO_LARGE;
     }
@@ -251,28 +256,81 @@ static void take_robots(struct fetcher *fetcher, struct fetch_origin *origin,
         origin->host->delay_ms = origin->robots.crawl_delay_ms;
 }
 
-/* RFC 9309, 2.3.1: redirects are followed, to other hosts too; out of reach forbids everything. */
+/* Reads it as it was. False: it is not known. */
+static bool read_kept_robots(struct fetcher *fetcher, struct fetch_origin *origin)
+{
+    struct kept kept;
+    const char *url = origin->url.text;
+    if (!kept__open(&kept, fetcher->memory, url, &fetcher->memo))
+        return false;
+    read_robots(fetcher, origin, kept.response.body);
+    kept__same(&kept, fetcher->memory, url, &fetcher->memo);
+    kept__close(&kept);
+    return true;
+}
+
+/*
+ * RFC 9309, 2.3.1: what says 4xx is not there, and allows everything; what says 5xx or nothing is
+ * out of reach, and forbids everything, unless we know how it was. False: it has not changed, and
+ * how it was is lost.
+ */
+static bool take_robots(struct fetcher *fetcher, struct fetch_origin *origin,
+                        const struct http_response *response)
+{
+    int status = response->status;
+    if (status >= 200 && status < 300) {
+        read_robots(fetcher, origin, response->body);
+        kept__write(fetcher->memory, origin->url.text, &fetcher->memo, response);
+    } else if (status == 304 || status >= 500) {
+        bool is_known = read_kept_robots(fetcher, origin);
+        origin->failure = is_known ? origin->failure : HTTP_FAILURE_PROTOCOL;
+        return is_known || status != 304;
+    } else {
+        origin->robots.forbids_all = false;
+    }
+    return true;
+}
+
+/* Asks for robots.txt once more, or of another place. */
+static enum http_failure ask_robots(struct fetcher *fetcher, struct fetch_origin *origin,
+                                    const char *url, bool is_plain,
+                                    struct http_response **ret_response)
+{
+    struct fetch_host other = *origin->host;
+    struct fetch_request request = {.url = url, .kind = FETCH_ROBOTS};
+    bool is_first = url == origin->url.text;
+    if (is_first && !is_plain)
+        request.known = kept__find(fetcher->memory, url, &fetcher->memo);
+    return site__fetcher_fetch(fetcher, is_first ? origin->host : &other, &request, ret_response);
+}
+
+/* Redirects are followed, to other hosts too. */
 static void fetch_robots(struct fetcher *fetcher, struct fetch_origin *origin)
 {
     struct url url = origin->url;
-    struct fetch_host other = *origin->host;
+    bool is_plain = false;
     origin->robots.forbids_all = true;
     for (int redirects = 0; redirects <= FETCH_REDIRECTS_MAX; redirects++) {
         struct http_response *response = NULL;
-        struct fetch_host *host = redirects == 0 ? origin->host : &other;
-        const struct fetch_request request = {url.text, FETCH_ROBOTS, NULL};
-        origin->failure = site__fetcher_fetch(fetcher, host, &request, &response);
+        origin->failure = ask_robots(fetcher, origin, url.text, is_plain, &response);
         if (origin->failure == HTTP_FAILURE_ADDRESS && redirects > 0)
             break;
-        if (origin->failure != HTTP_FAILURE_NONE)
+        if (origin->failure != HTTP_FAILURE_NONE) {
+            if (origin->failure != HTTP_FAILURE_ADDRESS &&
+                origin->failure != HTTP_FAILURE_CANCELLED)
+                (void)read_kept_robots(fetcher, origin);
             return;
+        }
         const char *location = response->status >= 300 && response->status < 400
                                    ? http_response_header(response, "location")
                                    : NULL;
         if (location == NULL) {
-            take_robots(fetcher, origin, response);
+            bool is_taken = take_robots(fetcher, origin, response);
             http_response_free(response);
-            return;
+            if (is_taken || is_plain)
+                return;
+            is_plain = true;
+            continue;
         }
         struct url next;
         bool ok = url_resolve(&url, span_of_string(location), fetcher->arena, &next);

@@ -37,7 +37,9 @@ struct fetch_origin {
     struct url url; /* its front page */
     struct fetch_host *host;
     struct site_robots robots;
-    enum http_failure failure; /* why robots.txt could not be had; it forbids everything then */
+    /* Why robots.txt could not be had; it forbids everything then. An answer that says nothing is
+       HTTP_FAILURE_PROTOCOL. */
+    enum http_failure failure;
 };
 
 /* A request that is under way or has just ended. */

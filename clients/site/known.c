@@ -5,18 +5,18 @@
  * What comes back must be what reading would give. Whoever changes what is read of a page counts
  * LAYOUT up, or unchanged pages stay as they were read before.
  */
+#include "clients/site/kept.h"
 #include "clients/site/scan.h"
 
-#define LAYOUT 1
+#define LAYOUT 2
 /* A record, packed. */
 #define KNOWN_BYTES_MAX ((size_t)512 * 1024)
-/* A header's value that is worth keeping. */
-#define VALIDATOR_BYTES_MAX 512
 
 /* Of a page. */
 #define PAGE_LISTING 1u
 #define PAGE_NOFOLLOW 2u
 #define PAGE_HAS_LINKS 4u
+#define PAGE_UNKEPT 8u /* it was too large: nothing is known of it */
 /* Of a link. */
 #define LINK_NEXT 1u
 #define LINK_PREVIOUS 2u
@@ -199,16 +199,32 @@ static bool add_link(struct site_page *page, const Lotcast__V1__PageLink *kept, 
 
 /* ---- pages ---- */
 
-Lotcast__V1__PageRecord *known__find(struct scan *scan, const char *url)
+/* The record of a page, of this reader. NULL: none. */
+static Lotcast__V1__PageRecord *find(struct scan *scan, const char *url)
 {
     const struct site_memory *memory = scan->options->memory;
     if (memory == NULL)
         return NULL;
     arena_reset(&scan->memo);
     Lotcast__V1__PageRecord *known = memory->find(memory->arg, url, &scan->memo);
-    bool is_use = known != NULL && known->layout == LAYOUT &&
-                  (known->etag[0] != '\0' || known->last_modified[0] != '\0');
+    return known != NULL && known->layout == LAYOUT && known->part_count == 0 ? known : NULL;
+}
+
+Lotcast__V1__PageRecord *known__find(struct scan *scan, const char *url)
+{
+    Lotcast__V1__PageRecord *known = find(scan, url);
+    bool is_use = known != NULL && (known->etag[0] != '\0' || known->last_modified[0] != '\0');
     return is_use ? known : NULL;
+}
+
+Lotcast__V1__PageRecord *known__stale(struct scan *scan, const char *url,
+                                      enum known_stale *ret_stale)
+{
+    Lotcast__V1__PageRecord *known = find(scan, url);
+    if (known == NULL)
+        return NULL;
+    *ret_stale = (known->traits & PAGE_UNKEPT) != 0 ? KNOWN_UNKEPT : KNOWN_PAGE;
+    return known;
 }
 
 void known__same(struct scan *scan, const char *url)
@@ -218,47 +234,54 @@ void known__same(struct scan *scan, const char *url)
         memory->keep(memory->arg, url, NULL);
 }
 
-/* The validators that the server has given; false without any. */
-static bool keep_validators(Lotcast__V1__PageRecord *record, const struct http_response *response)
+/* Whether items may be known from the page that do not have its URL. */
+static bool is_telling(const struct site_page *page, const struct url *url, bool is_list,
+                       struct arena *arena)
 {
-    const char *etag = http_response_header(response, "etag");
-    const char *modified = http_response_header(response, "last-modified");
-    if (etag != NULL && strlen(etag) <= VALIDATOR_BYTES_MAX)
-        record->etag = text_or_empty(etag);
-    if (modified != NULL && strlen(modified) <= VALIDATOR_BYTES_MAX)
-        record->last_modified = text_or_empty(modified);
-    return record->etag[0] != '\0' || record->last_modified[0] != '\0';
+    const char *canonical = url_canonical(url, arena);
+    bool is_alias = canonical == NULL || strcmp(canonical, page->canonical) != 0;
+    bool is_detail = false;
+    for (const struct site_found *found = page->found_first; found != NULL; found = found->next)
+        is_detail = is_detail || found->is_detail;
+    return is_detail ? is_alias : is_list;
 }
 
-static void hand_over(struct scan *scan, const char *url, Lotcast__V1__PageRecord *record)
+static bool fill(struct scan *scan, Lotcast__V1__PageRecord *record, const struct site_page *page,
+                 bool is_list)
+{
+    record->traits =
+        (page->is_listing ? PAGE_LISTING : 0) | (page->is_nofollow ? PAGE_NOFOLLOW : 0);
+    record->canonical = text_or_empty(page->canonical);
+    return keep_findings(record, page, &scan->memo) &&
+           (!is_list || keep_links(scan, record, page, &scan->memo)) &&
+           lotcast__v1__page_record__get_packed_size(record) <= KNOWN_BYTES_MAX;
+}
+
+void known__keep(struct scan *scan, const struct url *url, const struct site_page *page,
+                 bool is_list, const struct http_response *response, const char *shop)
 {
     const struct site_memory *memory = scan->options->memory;
-    if (lotcast__v1__page_record__get_packed_size(record) <= KNOWN_BYTES_MAX)
-        memory->keep(memory->arg, url, record);
-}
-
-void known__keep(struct scan *scan, const char *url, const struct site_page *page, bool is_list,
-                 const struct http_response *response, const char *shop)
-{
     Lotcast__V1__PageRecord record = LOTCAST__V1__PAGE_RECORD__INIT;
-    if (scan->options->memory == NULL || response->truncated || page->is_full ||
-        !keep_validators(&record, response))
+    if (memory == NULL)
         return;
     arena_reset(&scan->memo);
+    if (!kept__validators(&record, response) && !is_telling(page, url, is_list, &scan->memo))
+        return;
     record.layout = LAYOUT;
-    record.traits = (page->is_listing ? PAGE_LISTING : 0) | (page->is_nofollow ? PAGE_NOFOLLOW : 0);
-    record.canonical = text_or_empty(page->canonical);
     record.shop = text_or_empty(shop);
-    if (keep_findings(&record, page, &scan->memo) &&
-        (!is_list || keep_links(scan, &record, page, &scan->memo)))
-        hand_over(scan, url, &record);
+    if (response->truncated || page->is_full || !fill(scan, &record, page, is_list)) {
+        record = (Lotcast__V1__PageRecord)LOTCAST__V1__PAGE_RECORD__INIT;
+        record.layout = LAYOUT;
+        record.traits = PAGE_UNKEPT;
+    }
+    memory->keep(memory->arg, url->text, &record);
 }
 
 void known__keep_shop(struct scan *scan, const struct url *url,
                       const struct http_response *response, const char *shop)
 {
     struct site_page page = {.url = *url, .base = *url, .canonical = url->text};
-    known__keep(scan, url->text, &page, false, response, shop);
+    known__keep(scan, url, &page, false, response, shop);
 }
 
 bool known__has_links(const Lotcast__V1__PageRecord *known)

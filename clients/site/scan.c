@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "clients/site/kept.h"
 #include "clients/site/scan.h"
 #include "rpc/base/clock.h"
 
@@ -32,8 +33,6 @@
 #define SITEMAPS_IN_FLIGHT_MAX 2
 /* What is known of one page. */
 #define MEMO_BYTES_MAX ((size_t)32 * 1024 * 1024)
-/* Pages in a row that could not be had: the site is out, or has locked us out. */
-#define FAILED_PAGES_MAX 25
 /* Between two calls of progress, and longest wait for an answer, in ms. */
 #define PROGRESS_MS 200
 #define WAIT_MS_MAX 100
@@ -113,22 +112,6 @@ static enum fetch_kind kind_of(const struct task *task)
                                       : FETCH_PAGE;
 }
 
-/* A page that should have been read and was not. */
-static void count_failure(struct scan *scan, const struct task *task,
-                          const struct http_response *response)
-{
-    int status = response == NULL ? 0 : response->status;
-    if (status == 404 || status == 410) { /* gone: that is an answer */
-        scan->failed = 0;
-        return;
-    }
-    bool is_refusal = status >= 400 && status < 500 && status != 429;
-    if (!is_refusal || (task->role != TASK_LINK && task->role != TASK_FEED))
-        scan->is_incomplete = true;
-    if (++scan->failed >= FAILED_PAGES_MAX)
-        scan__stop(scan);
-}
-
 /* Another attempt later. The host is left alone meanwhile if it says that it is too much. */
 static void retry(struct scan *scan, struct fetch_transfer *transfer, struct task *task)
 {
@@ -164,21 +147,48 @@ static void redirect(struct scan *scan, const struct url *from, const char *loca
     frontier__queue_push(&scan->frontier.queues[queue], next);
 }
 
+/* Takes a sitemap or a feed, whichever it is. */
+static enum scan_taken take_list(struct scan *scan, const struct url *url, const struct task *task,
+                                 const struct http_response *response)
+{
+    enum scan_taken taken = SCAN_TAKEN_NOTHING;
+    if (task->role != TASK_FEED)
+        taken = visit__sitemap(scan, url, task->depth, response);
+    return taken == SCAN_TAKEN_NOTHING ? lists__feed(scan, url, false, response) : taken;
+}
+
+/* The list is as it was. False: how it was is lost. */
+static bool take_same_list(struct scan *scan, const struct url *url, const struct task *task)
+{
+    struct kept kept;
+    const struct site_memory *memory = scan->options->memory;
+    if (!kept__open(&kept, memory, task->url, &scan->memo))
+        return false;
+    (void)take_list(scan, url, task, &kept.response);
+    kept__same(&kept, memory, task->url, &scan->memo);
+    kept__close(&kept);
+    return true;
+}
+
 /* The page is as it was. */
 static void take_same(struct scan *scan, const struct url *url, struct task *task)
 {
-    Lotcast__V1__PageRecord *known = known__find(scan, task->url);
+    Lotcast__V1__PageRecord *known = is_large(task) ? NULL : known__find(scan, task->url);
+    if (is_large(task) && take_same_list(scan, url, task))
+        return;
     if (known != NULL && visit__known(scan, url, task, known)) {
+        scan->failed = 0;
         known__same(scan, task->url);
         return;
     }
     if (task->is_plain) { /* it says so without having been asked */
-        count_failure(scan, task, NULL);
+        outage__miss(scan, url, task, NULL);
         return;
     }
     task->is_plain = true;
-    scan->pages_fetched--;
-    frontier__queue_push(&scan->frontier.queues[QUEUE_LIKELY], task);
+    scan->pages_fetched -= task->role != TASK_SITEMAP;
+    frontier__queue_push(&scan->frontier.queues[is_large(task) ? QUEUE_SITEMAPS : QUEUE_LIKELY],
+                         task);
 }
 
 static void take_answer(struct scan *scan, const struct url *url, struct task *task,
@@ -186,19 +196,19 @@ static void take_answer(struct scan *scan, const struct url *url, struct task *t
 {
     const char *location = response == NULL ? NULL : http_response_header(response, "location");
     if (response == NULL) {
-        count_failure(scan, task, response);
-    } else if (response->status == 304 && !is_large(task)) {
+        outage__miss(scan, url, task, response);
+    } else if (response->status == 304) {
         take_same(scan, url, task);
     } else if (response->status >= 200 && response->status < 300) {
         scan->failed = 0;
         if (!is_large(task))
             visit__page(scan, url, task, response, NULL);
-        else if (task->role == TASK_FEED || !visit__sitemap(scan, url, task->depth, response))
-            (void)lists__feed(scan, url, false, response);
+        else if (take_list(scan, url, task, response) == SCAN_TAKEN)
+            kept__write(scan->options->memory, task->url, &scan->memo, response);
     } else if (location != NULL && response->status >= 300 && response->status < 400) {
         redirect(scan, url, location, task);
     } else {
-        count_failure(scan, task, response);
+        outage__miss(scan, url, task, response);
     }
 }
 
@@ -235,12 +245,19 @@ static bool start_task(struct scan *scan, struct task *task, int64_t *ret_wait_m
     /* A sitemap that robots.txt names is meant for us, wherever it is. */
     struct fetch_origin *origin =
         is_sitemap ? site__fetcher_origin(scan->fetcher, &url) : scan__allowed_origin(scan, &url);
-    if (origin == NULL)
+    if (origin == NULL) {
+        const struct fetch_origin *there = site__fetcher_origin(scan->fetcher, &url);
+        if (there != NULL && there->failure != HTTP_FAILURE_NONE &&
+            there->failure != HTTP_FAILURE_ADDRESS)
+            outage__miss(scan, &url, task, NULL); /* forbidden because its robots.txt is out */
         return true;
+    }
     if (!site__fetcher_may_start(scan->fetcher, origin->host, ret_wait_ms))
         return false;
-    bool asks = !is_large(task) && !task->is_plain;
-    const Lotcast__V1__PageRecord *known = asks ? known__find(scan, task->url) : NULL;
+    const Lotcast__V1__PageRecord *known = NULL;
+    if (!task->is_plain)
+        known = is_large(task) ? kept__find(scan->options->memory, task->url, &scan->memo)
+                               : known__find(scan, task->url);
     const struct fetch_request request = {task->url, kind_of(task), known};
     site__fetcher_start(scan->fetcher, origin->host, &request, task);
     scan->sitemaps_in_flight += is_large(task);
@@ -354,10 +371,15 @@ static void mark_start(struct scan *scan)
 static void take_start(struct scan *scan, const struct http_response *response, bool was_shop)
 {
     const struct task task = {.url = scan->home.text, .role = TASK_LINK};
+    enum scan_taken taken = SCAN_TAKEN_NOTHING;
     mark_start(scan);
-    if (!is_html(response) && visit__sitemap(scan, &scan->home, 0, response))
-        return;
-    if (!is_html(response) && lists__feed(scan, &scan->home, true, response))
+    if (!is_html(response))
+        taken = visit__sitemap(scan, &scan->home, 0, response);
+    if (!is_html(response) && taken == SCAN_TAKEN_NOTHING)
+        taken = lists__feed(scan, &scan->home, true, response);
+    if (taken == SCAN_TAKEN && kept__is_askable(response))
+        kept__write(scan->options->memory, scan->home.text, &scan->memo, response);
+    if (taken != SCAN_TAKEN_NOTHING)
         return;
     const char *shop =
         site__shop_detect(response->body, response, &scan->home, &scan->robots_arena);
@@ -368,13 +390,35 @@ static void take_start(struct scan *scan, const struct http_response *response, 
         visit__page(scan, &scan->home, &task, response, NULL);
 }
 
+/* The list that the start page is, is as it was. */
+static bool take_start_list(struct scan *scan)
+{
+    struct kept kept;
+    const struct site_memory *memory = scan->options->memory;
+    if (!kept__open(&kept, memory, scan->home.text, &scan->memo))
+        return false;
+    mark_start(scan);
+    if (visit__sitemap(scan, &scan->home, 0, &kept.response) == SCAN_TAKEN_NOTHING)
+        (void)lists__feed(scan, &scan->home, true, &kept.response);
+    kept__same(&kept, memory, scan->home.text, &scan->memo);
+    kept__close(&kept);
+    return true;
+}
+
 /* The start page is as it was. False: it has to be read all the same. */
-static bool take_start_same(struct scan *scan, Lotcast__V1__PageRecord *known)
+static bool take_start_same(struct scan *scan)
 {
     const struct task task = {.url = scan->home.text, .role = TASK_LINK};
+    Lotcast__V1__PageRecord *known = known__find(scan, scan->home.text);
+    if (known == NULL)
+        return take_start_list(scan);
     mark_start(scan);
-    lists__shop(scan, known->shop, true);
-    bool is_enough = scan->is_listed || visit__known(scan, &scan->home, &task, known);
+    const char *shop = arena_strdup(&scan->robots_arena, known->shop); /* the memo is used again */
+    lists__shop(scan, shop, true);
+    if (!scan->is_listed)
+        known = known__find(scan, scan->home.text);
+    bool is_enough =
+        scan->is_listed || (known != NULL && visit__known(scan, &scan->home, &task, known));
     if (is_enough)
         known__same(scan, scan->home.text);
     else
@@ -392,9 +436,8 @@ static enum start judge_start(struct scan *scan, const struct http_response *res
     const char *location = http_response_header(response, "location");
     struct url next;
     if (code == 304 && request->known != NULL) {
-        Lotcast__V1__PageRecord *known = known__find(scan, scan->home.text);
         request->known = NULL;
-        return known != NULL && take_start_same(scan, known) ? START_TAKEN : START_AGAIN;
+        return take_start_same(scan) ? START_TAKEN : START_AGAIN;
     }
     if (code >= 200 && code < 300) {
         if (response->truncated && request->kind == FETCH_PAGE && !is_html(response)) {
@@ -435,6 +478,8 @@ static enum rpc_code read_start(struct scan *scan, struct rpc_status *status)
         if (start == START_REDIRECTED) {
             request.kind = lists__is_file(&scan->home) ? FETCH_FEED : FETCH_PAGE;
             request.known = known__find(scan, scan->home.text);
+            if (request.known == NULL)
+                request.known = kept__find(scan->options->memory, scan->home.text, &scan->memo);
         }
         enum http_failure failure =
             site__fetcher_fetch(scan->fetcher, origin->host, &request, &response);
@@ -457,23 +502,32 @@ static enum rpc_code read_start(struct scan *scan, struct rpc_status *status)
     return fail_start(scan, HTTP_FAILURE_PROTOCOL, status);
 }
 
+/* What a scan that has found nothing comes to. RPC_OK: there is nothing. */
+static enum rpc_code finish_empty(struct scan *scan, struct rpc_status *status)
+{
+    if (scan->is_out_of_memory)
+        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "the scan ran out of memory");
+    if (scan->is_stopped && rpc_context_stopped(scan->context))
+        return fail_start(scan, HTTP_FAILURE_CANCELLED, status);
+    if (outage__hides_items(scan) || (scan->is_listed && scan->is_incomplete && !scan->is_stopped))
+        return fail_start(scan, HTTP_FAILURE_PROTOCOL, status);
+    if (scan->is_stopped)
+        return rpc_status_set(status, RPC_CANCELLED, "the scan was stopped");
+    return RPC_OK;
+}
+
 static enum rpc_code finish(struct scan *scan, struct site_scan *ret_scan,
                             struct rpc_status *status)
 {
-    if (site__collection_count(scan->collection) == 0 && scan->is_out_of_memory)
-        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "the scan ran out of memory");
-    if (site__collection_count(scan->collection) == 0 && scan->is_listed && scan->is_incomplete &&
-        !scan->is_stopped)
-        return fail_start(scan, HTTP_FAILURE_PROTOCOL, status);
-    if (site__collection_count(scan->collection) == 0 && scan->is_stopped) {
-        if (rpc_context_stopped(scan->context))
-            return fail_start(scan, HTTP_FAILURE_CANCELLED, status);
-        if (scan->failed < FAILED_PAGES_MAX)
-            return rpc_status_set(status, RPC_CANCELLED, "the scan was stopped");
-    }
-    struct site_scan result = {.pages_fetched = scan->pages_fetched};
+    enum rpc_code code = RPC_OK;
+    if (site__collection_count(scan->collection) == 0)
+        code = finish_empty(scan, status);
+    if (code != RPC_OK)
+        return code;
+    struct site_scan result = {
+        .pages_fetched = scan->pages_fetched, .held = scan->held, .held_count = scan->held_count};
     site__collection_finish(scan->collection, &result);
-    result.complete = !scan->is_incomplete && !scan->frontier.is_full;
+    result.complete = !scan->is_incomplete && !scan->frontier.is_full && !outage__is_one(scan);
     *ret_scan = result;
     return RPC_OK;
 }
@@ -489,8 +543,12 @@ static enum rpc_code run_scan(struct scan *scan, struct site_scan *ret_scan,
     if (code != RPC_OK)
         return code;
     scan->follows_links = scan->frontier.sitemaps == 0;
-    if (!scan->is_listed)
+    bool goes_on = !scan->is_listed;
+    while (goes_on) {
         run(scan);
+        goes_on = !scan->is_stopped && site__collection_count(scan->collection) == 0 &&
+                  lists__guess(scan);
+    }
     return finish(scan, ret_scan, status);
 }
 

@@ -10,6 +10,9 @@
 
 enum scan_stage { STAGE_SITEMAPS, STAGE_DEFERRED, STAGE_LINKS };
 
+/* What became of a list: nothing, for it is none; it was broken or cut off; all of it. */
+enum scan_taken { SCAN_TAKEN_NOTHING, SCAN_TAKEN_PARTLY, SCAN_TAKEN };
+
 struct scan {
     const struct site_scan_options *options;
     struct rpc_context *context;
@@ -33,7 +36,13 @@ struct scan {
     int64_t last_progress_ms;
     int fruitless;
     int barren;
-    int failed;
+    int failed;        /* pages in a row that could not be had */
+    int64_t failures;  /* all of them */
+    const char **held; /* site_scan.held, in the context's arena */
+    size_t held_count, held_capacity;
+    unsigned asked_shops;  /* a bit for each site_shop_kind */
+    const char *bare_shop; /* one that has answered, and says no currency */
+    size_t guesses;        /* those that have been made */
     int feeds;
     int sitemaps_in_flight;
 };
@@ -60,9 +69,18 @@ void visit__page(struct scan *scan, const struct url *url, const struct task *ta
 /* The same from what is known. False: that is not enough, and the page has to be read. */
 bool visit__known(struct scan *scan, const struct url *url, const struct task *task,
                   Lotcast__V1__PageRecord *known);
-/* A sitemap; or a feed, which some list as one. False if it is neither. */
-bool visit__sitemap(struct scan *scan, const struct url *url, int depth,
-                    const struct http_response *response);
+enum scan_taken visit__sitemap(struct scan *scan, const struct url *url, int depth,
+                               const struct http_response *response);
+
+/* ---- outage.c ---- */
+
+/* A page, sitemap or feed could not be had; `response` may be NULL. */
+void outage__miss(struct scan *scan, const struct url *url, const struct task *task,
+                  const struct http_response *response);
+/* Whether so much could not be had that nothing follows from what was not found; and, where nothing
+ * was found at all, whether that may be why. */
+bool outage__is_one(const struct scan *scan);
+bool outage__hides_items(const struct scan *scan);
 
 /* ---- lists.c ---- */
 
@@ -72,28 +90,38 @@ bool lists__is_file(const struct url *url);
 bool lists__is_feed(const struct url *url);
 /* Queues a feed that a page, a sitemap or robots.txt points at. */
 void lists__queue(struct scan *scan, const struct url *url);
-/* Reads a feed; false if it is none. */
-bool lists__feed(struct scan *scan, const struct url *url, bool is_named,
-                 const struct http_response *response);
+enum scan_taken lists__feed(struct scan *scan, const struct url *url, bool is_named,
+                            const struct http_response *response);
 /*
  * Asks the shop's interface that the start page gives away (NULL, "": none) for everything, page by
  * page; sets is_listed if it has answered with products, or if it has done so before (`was_shop`)
  * and only fails now: reading pages instead would make other items of the same things.
  */
 void lists__shop(struct scan *scan, const char *shop, bool was_shop);
+/*
+ * Where nothing else has brought an item: asks for the interfaces that shops have, whether or not
+ * anything has given one away. Returns whether there are pages to be read now.
+ */
+bool lists__guess(struct scan *scan);
 
 /* ---- known.c ---- */
 
 /* What is known of a URL, in the memo's arena, which is reset; NULL: nothing that could be used. */
 Lotcast__V1__PageRecord *known__find(struct scan *scan, const char *url);
+/* What is known of a page that cannot be had: nothing; the page; that it was too large to keep. */
+enum known_stale { KNOWN_NOTHING, KNOWN_PAGE, KNOWN_UNKEPT };
+/* The same for a page that cannot be had, whether or not it could be asked about. */
+Lotcast__V1__PageRecord *known__stale(struct scan *scan, const char *url,
+                                      enum known_stale *ret_stale);
 /* It has not changed. */
 void known__same(struct scan *scan, const char *url);
 /*
- * Keeps a page. `is_list`: its links too. Nothing is kept that a server could not be asked about,
- * that was cut off, or that is too large.
+ * Keeps a page. `is_list`: its links too. What the server cannot be asked about is kept only where
+ * items may be known from it that do not have its URL. Of what was cut off or is too large only
+ * that it is so is kept.
  */
-void known__keep(struct scan *scan, const char *url, const struct site_page *page, bool is_list,
-                 const struct http_response *response, const char *shop);
+void known__keep(struct scan *scan, const struct url *url, const struct site_page *page,
+                 bool is_list, const struct http_response *response, const char *shop);
 /* Keeps a start page that was not read, as its shop has listed everything. */
 void known__keep_shop(struct scan *scan, const struct url *url,
                       const struct http_response *response, const char *shop);

@@ -27,27 +27,44 @@ static const char *find(struct span page, const char *word)
 
 /* ---- what gives a program away ---- */
 
-/* Shopify.currency = {"active":"USD","rate":"1.0"}; */
-static void shopify_currency(struct span page, char out[static 4])
+/* The code that stands right behind the mark, after `near_word` (NULL: anywhere). */
+static bool code_behind(struct span page, const char *near_word, const char *mark,
+                        char out[static 4])
 {
-    const char *at = find(page, "Shopify.currency");
-    out[0] = '\0';
+    const char *at = near_word == NULL ? (const char *)page.data : find(page, near_word);
     if (at == NULL)
-        return;
+        return false;
     size_t left = (size_t)((const char *)page.data + page.len - at);
-    struct span near = span_of(at, left < NEAR_BYTES ? left : NEAR_BYTES);
-    static const char key[] = "\"active\":\"";
-    const char *value = find(near, key);
+    struct span near = span_of(at, near_word == NULL || left < NEAR_BYTES ? left : NEAR_BYTES);
+    const char *value = find(near, mark);
     const char *end = (const char *)near.data + near.len;
-    if (value == NULL || end - value < (long)sizeof key + 3)
-        return;
-    value += sizeof key - 1;
+    if (value == NULL || end - value < (long)strlen(mark) + 4)
+        return false;
+    value += strlen(mark);
     for (size_t i = 0; i < 3; i++) {
         if (value[i] < 'A' || value[i] > 'Z')
-            return;
+            return false;
     }
     memcpy(out, value, 3);
     out[3] = '\0';
+    return value[3] == '"' || value[3] == '\'';
+}
+
+/* Shopify.currency = {"active":"USD","rate":"1.0"}; or what else themes and their programs say. */
+static void shopify_currency(struct span page, char out[static 4])
+{
+    static const struct {
+        const char *near_word, *mark;
+    } places[] = {
+        {"Shopify.currency", "\"active\":\""}, {NULL, "\"shopCurrency\":\""},
+        {NULL, "\"currencyCode\":\""},         {NULL, "\"priceCurrency\":\""},
+        {"og:price:currency", "content=\""},   {NULL, "data-shop-currency=\""},
+    };
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        if (code_behind(page, places[i].near_word, places[i].mark, out))
+            return;
+    }
+    out[0] = '\0';
 }
 
 static bool is_shopify(struct span page, const struct http_response *response)
@@ -55,7 +72,8 @@ static bool is_shopify(struct span page, const struct http_response *response)
     const char *powered = http_response_header(response, "powered-by");
     return (powered != NULL && strcasestr(powered, "shopify") != NULL) ||
            http_response_header(response, "x-shopid") != NULL ||
-           find(page, "Shopify.shop") != NULL || find(page, "Shopify.theme") != NULL;
+           find(page, "Shopify.shop") != NULL || find(page, "Shopify.theme") != NULL ||
+           find(page, "cdn.shopify.com/") != NULL;
 }
 
 /* The text between the last `open` before `at` and the next `close` behind it. */
@@ -127,6 +145,27 @@ enum site_shop_kind site__shop_kind(const char *shop)
     return is_woo ? SITE_SHOP_WOOCOMMERCE : SITE_SHOP_NONE;
 }
 
+bool site__shop_needs_currency(const char *shop)
+{
+    return strcmp(shop, SHOPIFY_WORD) == 0;
+}
+
+bool site__shop_facts_url(const struct url *home, struct arena *arena, struct url *ret_url)
+{
+    return url_resolve(home, span_of_string("/meta.json"), arena, ret_url);
+}
+
+const char *site__shop_complete(struct span body, struct arena *scratch, struct arena *arena)
+{
+    struct site_value *root = NULL;
+    if (!site__value_parse(body, scratch, &root))
+        return NULL;
+    struct span code = site__value_text(site__value_get(root, "currency"));
+    if (code.len != 3)
+        return NULL;
+    return arena_printf(arena, SHOPIFY_WORD "%.3s", (const char *)code.data);
+}
+
 bool site__shop_url(const char *shop, const struct url *home, int number, struct arena *arena,
                     struct url *ret_url)
 {
@@ -137,9 +176,10 @@ bool site__shop_url(const char *shop, const struct url *home, int number, struct
     } else if (kind == SITE_SHOP_WOOCOMMERCE) {
         const char *root = shop + sizeof WOOCOMMERCE_WORD - 1;
         bool has_query = strchr(root, '?') != NULL; /* ?rest_route=/ */
-        text =
-            arena_printf(arena, "%s%swc/store/v1/products%cper_page=100&page=%d", root,
-                         root[strlen(root) - 1] == '/' ? "" : "/", has_query ? '&' : '?', number);
+        bool is_old = strstr(root, "/wc/store/") != NULL;
+        text = arena_printf(arena, "%s%s%sproducts%cper_page=100&page=%d", root,
+                            root[strlen(root) - 1] == '/' ? "" : "/", is_old ? "" : "wc/store/v1/",
+                            has_query ? '&' : '?', number);
     }
     return text != NULL && url_resolve(home, span_of_string(text), arena, ret_url);
 }

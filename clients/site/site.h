@@ -1,8 +1,9 @@
 /*
  * Reads a website's inventory: robots.txt, sitemaps, pages with JSON-LD, microdata and OpenGraph,
  * pagination; feeds of products (RSS, Atom, CSV, TSV as Google's specification has them); Shopify's
- * products.json and WooCommerce's Store API, where the start page gives such a shop away. Blocking;
- * runs on the caller's thread and answers with all items at the end.
+ * products.json and WooCommerce's Store API, where the start page gives such a shop away, or where
+ * nothing else has brought an item. Blocking; runs on the caller's thread and answers with all
+ * items at the end.
  *
  * A feed that the URL itself names, and a shop's interface that answers, list everything: pages are
  * not read then. A feed that the site points at is read beside its pages. A product with variants
@@ -43,8 +44,10 @@ typedef bool site_progress(void *arg, int64_t items_found, int64_t pages_fetched
 /*
  * What is known of pages from an earlier scan, kept by the caller between scans: a page that has
  * not changed since costs a conditional request, and its items and links are taken from here.
- * Called on the scanning thread. Only pages whose server gives ETag or Last-Modified are kept, and
- * of those what packs into 512 KiB. Sitemaps, feeds and shops' interfaces are read each time.
+ * Sitemaps, feeds, pages of shops' interfaces and robots.txt are kept as they came, and read again
+ * from there. Called on the scanning thread. Only what the server gives ETag or Last-Modified for
+ * is asked about; some more is kept for when it cannot be had (outage.c). A `url` is a name only:
+ * it may have a line break and a number behind it. No record packs to more than 512 KiB.
  */
 struct site_memory {
     void *arg;
@@ -76,15 +79,21 @@ struct site_scan {
     size_t item_count;
     int64_t pages_fetched;
     /*
-     * Everything that the site lists has been read: a missing item is gone. False when the scan was
-     * stopped (deadline, cancellation, progress, items_max, SITE_PAGES_MAX, a full arena), when a
-     * sitemap was broken or cut at its cap, or when a page could not be had after three attempts: a
-     * network failure, 429 or 5xx of any page, another refusal of one that a sitemap or a list
-     * names. 404 and 410 are answers. What is left out by rule does not matter here: robots.txt,
-     * other sites, refused addresses, more than five redirects, lists and links that go on without
-     * bringing anything new.
+     * Everything that the site lists has been read, but for what `held` says: a missing item is
+     * gone. False when the scan was stopped (deadline, cancellation, progress, items_max,
+     * SITE_PAGES_MAX, a full arena), when a sitemap was broken or cut at its cap, when the site was
+     * out for a while (outage.c: more than a tenth of its pages), or when a sitemap, a feed or a
+     * list that nothing is known of could not be had after three attempts. 404 and 410 are answers.
+     * What is left out by rule does not matter here: robots.txt, other sites, refused addresses,
+     * more than five redirects, lists and links that go on without bringing anything new.
      */
     bool complete;
+    /*
+     * Canonical URLs of pages that could not be had: an item whose URL is one of them may still be
+     * there. In the context's arena.
+     */
+    const char **held;
+    size_t held_count;
 };
 
 /*
@@ -92,12 +101,17 @@ struct site_scan {
  * host are read, with and without "www.", and of the one that it redirects to. Items are merged by
  * identity ("vin:…", else "sku:…" from SKU or product id, else "url:…" with the canonical URL),
  * field by field: a page about the item before a list that it is in, then JSON-LD over microdata
- * over OpenGraph. A robots.txt that forbids everything, or answers with 5xx, makes an empty site.
- * With nothing to show: INVALID_URL (field "url")  not a URL that a scan takes, or its address or
- * its redirect's is refused WEBSITE_UNREACHABLE        no DNS answer, no connection, no usable
- * answer for the start page RPC_DEADLINE_EXCEEDED / RPC_CANCELLED   stopped with nothing found yet
- * (plain codes) RPC_RESOURCE_EXHAUSTED     the arena is full A scan that ends with no item is
- * RPC_OK with item_count 0.
+ * over OpenGraph. A robots.txt that forbids everything makes an empty site. With nothing to show:
+ *
+ *   INVALID_URL (field "url")   not a URL that a scan takes, or its address or its redirect's is
+ *                               refused
+ *   WEBSITE_UNREACHABLE         no DNS answer, no connection, no usable answer for the start page
+ *                               or (5xx, with none known from before) for robots.txt; or nothing
+ *                               was found, and more than a tenth of the pages could not be had
+ *   RPC_DEADLINE_EXCEEDED / RPC_CANCELLED   stopped with nothing found yet (plain codes)
+ *   RPC_RESOURCE_EXHAUSTED      the arena is full
+ *
+ * A scan that ends with no item is RPC_OK with item_count 0.
  */
 enum rpc_code site_scan_run(const struct site_scan_options *options, struct rpc_context *context,
                             struct site_scan *ret_scan, struct rpc_status *status)

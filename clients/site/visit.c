@@ -141,7 +141,7 @@ void visit__page(struct scan *scan, const struct url *url, const struct task *ta
     if (page.is_full)
         scan->is_incomplete = true;
     take_page(scan, &page, task);
-    known__keep(scan, url->text, &page, is_list(&page, task), response, shop);
+    known__keep(scan, url, &page, is_list(&page, task), response, shop);
 }
 
 bool visit__known(struct scan *scan, const struct url *url, const struct task *task,
@@ -151,7 +151,6 @@ bool visit__known(struct scan *scan, const struct url *url, const struct task *t
     if (!known__page(known, url, &scan->scratch, &page) ||
         (is_list(&page, task) && !known__has_links(known)))
         return false;
-    scan->failed = 0;
     take_page(scan, &page, task);
     return true;
 }
@@ -192,15 +191,16 @@ static bool take_listed(void *arg, struct span text, bool is_index)
     return !rpc_context_stopped(scan->context);
 }
 
-bool visit__sitemap(struct scan *scan, const struct url *url, int depth,
-                    const struct http_response *response)
+enum scan_taken visit__sitemap(struct scan *scan, const struct url *url, int depth,
+                               const struct http_response *response)
 {
     struct listing listing = {scan, url, depth};
     const struct site_sitemap_sink sink = {&listing, take_listed};
     enum site_sitemap_result result = site__sitemap_read(response->body, &sink);
     if (result == SITE_SITEMAP_NONE)
-        return false;
-    if (result == SITE_SITEMAP_PARTLY || response->truncated)
-        scan->is_incomplete = true;
-    return true;
+        return SCAN_TAKEN_NOTHING;
+    if (result == SITE_SITEMAP_OK && !response->truncated)
+        return SCAN_TAKEN;
+    scan->is_incomplete = true;
+    return SCAN_TAKEN_PARTLY;
 }

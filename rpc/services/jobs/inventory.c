@@ -12,10 +12,15 @@
  *     stays until then
  *   - a re-scan that found again fewer than half of the stored items, or did not get through,
  *     removes nothing
+ *   - an item whose page could not be had (site_scan.held) stays, whatever became of the others
+ *
+ * A first scan shows its items when it has ended: until then the inventory is what it was, and what
+ * has been found so far is the job's (itemsFound).
  */
 #include "rpc/services/jobs/inventory.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "rpc/services/jobs/pages.h"
@@ -76,16 +81,32 @@ static bool stored_reserve(struct inventory_update *update, size_t count)
     struct arena *arena = update->step->context->arena;
     struct diff_item *items = arena_calloc(arena, capacity, sizeof *items);
     int64_t *ids = arena_calloc(arena, capacity, sizeof *ids);
-    if (items == NULL || ids == NULL)
+    bool *held = arena_calloc(arena, capacity, sizeof *held);
+    if (items == NULL || ids == NULL || held == NULL)
         return false;
     if (update->stored_count > 0) {
+        memcpy(held, update->stored_held, update->stored_count * sizeof *held);
         memcpy(items, update->stored, update->stored_count * sizeof *items);
         memcpy(ids, update->stored_ids, update->stored_count * sizeof *ids);
     }
     update->stored = items;
     update->stored_ids = ids;
+    update->stored_held = held;
     update->stored_capacity = capacity;
     return true;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Whether the item is known to be where the site could not be read. */
+static bool is_held(const struct inventory_update *update, const Lotcast__V1__ItemRecord *item)
+{
+    const char *url = item->url;
+    return update->site.held_count > 0 && bsearch(&url, update->site.held, update->site.held_count,
+                                                  sizeof url, compare_texts) != NULL;
 }
 
 /* Keeps of a page of stored items what the comparison needs. */
@@ -102,6 +123,7 @@ static bool stored_keep(struct inventory_update *update, const struct store_read
             return false;
         update->stored[update->stored_count] =
             (struct diff_item){identity, span_of(hash, item->content_hash.len)};
+        update->stored_held[update->stored_count] = is_held(update, item);
         update->stored_ids[update->stored_count++] = item->item_id;
     }
     return true;
@@ -114,6 +136,8 @@ static enum rpc_code stored_read(struct inventory_update *update, struct rpc_sta
     struct arena pages[2]; /* a page lends its cursor to the next read */
     arena_init(&pages[0], JOBS_READ_BYTES_MAX);
     arena_init(&pages[1], JOBS_READ_BYTES_MAX);
+    if (update->site.held_count > 0)
+        qsort(update->site.held, update->site.held_count, sizeof *update->site.held, compare_texts);
     enum rpc_code code;
     struct span cursor = {0};
     for (size_t at = 0;; at ^= 1) {
@@ -140,6 +164,20 @@ static enum rpc_code stored_read(struct inventory_update *update, struct rpc_sta
     return code;
 }
 
+/* Takes what is held off the list of what is to be removed; returns how many. */
+static size_t hold_back(struct inventory_update *update)
+{
+    struct diff *diff = &update->diff;
+    size_t kept = 0;
+    for (size_t i = 0; i < diff->removed_count; i++) {
+        if (!update->stored_held[diff->removed[i]])
+            diff->removed[kept++] = diff->removed[i];
+    }
+    size_t held = diff->removed_count - kept;
+    diff->removed_count = kept;
+    return held;
+}
+
 static enum rpc_code compare(struct inventory_update *update, struct rpc_status *status)
 {
     struct arena *arena = update->step->context->arena;
@@ -159,6 +197,8 @@ static enum rpc_code compare(struct inventory_update *update, struct rpc_status 
     if (diff->removed_count == 0 || update->replaces)
         return RPC_OK;
     update->found_too_few = !diff_removal_allowed(diff, update->stored_count);
+    if (hold_back(update) > 0 && update->found_too_few)
+        update->site.complete = false; /* few pages, and most of them are out */
     if (update->site.complete && (update->confirmed || !update->found_too_few))
         return RPC_OK;
     /* Items are not gone because we did not get to them. */

@@ -31,6 +31,7 @@ struct inventory_update {
     /* within */
     struct diff_item *stored, *found;
     int64_t *stored_ids; /* item ids, in the same order */
+    bool *stored_held;   /* what is known to be where the site could not be read */
     size_t stored_capacity;
 };
 

@@ -39,20 +39,12 @@ static void robots_that_forbids_everything_is_an_empty_site(void **state)
          false},
         {"/", CAR("A"), NULL, 0, false},
     };
-    static const struct route broken[] = {
-        {"/robots.txt", "oops", "", 503, false},
-        {"/", CAR("A"), NULL, 0, false},
-    };
     struct site_fixture fixture;
     site_fixture_start(&fixture, forbidding, COUNT(forbidding));
     assert_int_equal(site_fixture_scan(&fixture), RPC_OK);
     assert_int_equal(fixture.scan.item_count, 0);
     assert_int_equal(fixture.scan.pages_fetched, 0);
     assert_int_equal(atomic_load(&fixture.requests), 1);
-    fixture.routes = broken;
-    assert_int_equal(site_fixture_scan(&fixture), RPC_OK);
-    assert_int_equal(fixture.scan.item_count, 0);
-    assert_int_equal(fixture.scan.pages_fetched, 0);
     site_fixture_stop(&fixture);
 }
 
@@ -408,7 +400,8 @@ static void a_pages_bad_moment_is_waited_out(void **state)
     fixture.routes = broken;
     assert_int_equal(site_fixture_scan(&fixture), RPC_OK);
     assert_int_equal(fixture.scan.item_count, 1);
-    assert_false(fixture.scan.complete);
+    assert_true(fixture.scan.complete);
+    assert_int_equal(fixture.scan.held_count, 1); /* site_outage_test has the rest */
     site_fixture_stop(&fixture);
 }
 

@@ -12,72 +12,10 @@
 #include "clients/site/fetch.h"
 #include "rpc/base/clock.h"
 #include "test/unit/clients/site_fixture.h"
+#include "test/unit/clients/site_pages.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
-#define ENTRIES_MAX 64
 #define LD(json) "<script type='application/ld+json'>" json "</script>"
-
-/* A store of pages in memory. */
-struct entry {
-    char *url;
-    uint8_t *packed;
-    size_t len;
-    bool is_met;
-};
-
-struct pages {
-    struct entry entries[ENTRIES_MAX];
-    size_t count;
-    int kept, same;
-};
-
-static struct entry *entry_of(struct pages *pages, const char *url)
-{
-    for (size_t i = 0; i < pages->count; i++) {
-        if (strcmp(pages->entries[i].url, url) == 0)
-            return &pages->entries[i];
-    }
-    return NULL;
-}
-
-static Lotcast__V1__PageRecord *find(void *arg, const char *url, struct arena *arena)
-{
-    const struct entry *entry = entry_of(arg, url);
-    return entry == NULL
-               ? NULL
-               : lotcast__v1__page_record__unpack(&arena->protobuf, entry->len, entry->packed);
-}
-
-static void keep(void *arg, const char *url, Lotcast__V1__PageRecord *page)
-{
-    struct pages *pages = arg;
-    struct entry *entry = entry_of(pages, url);
-    if (page == NULL) {
-        assert_non_null(entry);
-        entry->is_met = true;
-        pages->same++;
-        return;
-    }
-    if (entry == NULL) {
-        assert_true(pages->count < ENTRIES_MAX);
-        entry = &pages->entries[pages->count++];
-        *entry = (struct entry){.url = strdup(url)};
-    }
-    free(entry->packed);
-    entry->len = lotcast__v1__page_record__get_packed_size(page);
-    entry->packed = malloc(entry->len + 1);
-    (void)lotcast__v1__page_record__pack(page, entry->packed);
-    entry->is_met = true;
-    pages->kept++;
-}
-
-static void pages_free(struct pages *pages)
-{
-    for (size_t i = 0; i < pages->count; i++) {
-        free(pages->entries[i].url);
-        free(pages->entries[i].packed);
-    }
-}
 
 /* A page with a version, which its validator is made of. */
 struct page {
@@ -145,11 +83,12 @@ static bool answer(struct site_fixture *fixture, struct http_exchange *exchange)
     return false;
 }
 
-static void begin(struct site_fixture *fixture, struct site_memory *memory, struct pages *pages)
+static void begin(struct site_fixture *fixture, struct site_memory *memory,
+                  struct site_pages *pages)
 {
     site_fixture_start(fixture, NULL, 0);
     fixture->special = answer;
-    *memory = (struct site_memory){pages, find, keep};
+    *memory = site_pages_memory(pages);
     fixture->memory = memory;
     for (size_t i = 0; i < COUNT(site); i++)
         site[i].version = site[i].version > 0;
@@ -194,7 +133,7 @@ static void sends_nothing_twice(void **state)
     (void)state;
     struct site_fixture fixture;
     struct site_memory memory;
-    struct pages pages = {.count = 0};
+    struct site_pages pages = {.count = 0};
     char first[2048], second[2048];
     begin(&fixture, &memory, &pages);
     scan(&fixture);
@@ -215,7 +154,7 @@ static void sends_nothing_twice(void **state)
         assert_int_equal(pages.same, 7 * i);
     }
     site_fixture_stop(&fixture);
-    pages_free(&pages);
+    site_pages_free(&pages);
 }
 
 static void reads_what_has_changed(void **state)
@@ -223,7 +162,7 @@ static void reads_what_has_changed(void **state)
     (void)state;
     struct site_fixture fixture;
     struct site_memory memory;
-    struct pages pages = {.count = 0};
+    struct site_pages pages = {.count = 0};
     begin(&fixture, &memory, &pages);
     scan(&fixture);
     const char *was = site[5].body;
@@ -241,11 +180,11 @@ static void reads_what_has_changed(void **state)
     site[5].body = was;
     site[3].body = list;
     site_fixture_stop(&fixture);
-    pages_free(&pages);
+    site_pages_free(&pages);
 }
 
 /* What is kept is not believed where another reader has kept it, or where it is not enough. */
-static void spoil(struct pages *pages, int layout, bool has_links)
+static void spoil(struct site_pages *pages, int layout, bool has_links)
 {
     for (size_t i = 0; i < pages->count; i++) {
         Lotcast__V1__PageRecord *page =
@@ -253,7 +192,7 @@ static void spoil(struct pages *pages, int layout, bool has_links)
         assert_non_null(page);
         page->layout += layout;
         page->traits = has_links ? page->traits : 0;
-        keep(pages, pages->entries[i].url, page);
+        site_pages_keep(pages, pages->entries[i].url, page);
         lotcast__v1__page_record__free_unpacked(page, NULL);
     }
 }
@@ -263,7 +202,7 @@ static void asks_again_where_it_does_not_know(void **state)
     (void)state;
     struct site_fixture fixture;
     struct site_memory memory;
-    struct pages pages = {.count = 0};
+    struct site_pages pages = {.count = 0};
     begin(&fixture, &memory, &pages);
     scan(&fixture);
     spoil(&pages, 1, true);
@@ -278,7 +217,7 @@ static void asks_again_where_it_does_not_know(void **state)
     scan(&fixture);
     assert_int_equal(atomic_load(&whole), 0);
     site_fixture_stop(&fixture);
-    pages_free(&pages);
+    site_pages_free(&pages);
 }
 
 /* A shop's start page is remembered, and so is that the shop lists everything. */
@@ -321,7 +260,7 @@ static void remembers_a_shop(void **state)
     (void)state;
     struct site_fixture fixture;
     struct site_memory memory;
-    struct pages pages = {.count = 0};
+    struct site_pages pages = {.count = 0};
     begin(&fixture, &memory, &pages);
     fixture.special = answer_shop;
     scan(&fixture);
@@ -337,7 +276,7 @@ static void remembers_a_shop(void **state)
     assert_int_equal(fixture.status.reason, LOTCAST__V1__REASON__REASON_WEBSITE_UNREACHABLE);
     atomic_store(&shop_is_ill, 0);
     site_fixture_stop(&fixture);
-    pages_free(&pages);
+    site_pages_free(&pages);
 }
 
 static void waits_as_long_as_it_is_told(void **state)

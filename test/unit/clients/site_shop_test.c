@@ -289,6 +289,85 @@ static void reads_feeds_that_the_site_points_at(void **state)
     site_fixture_stop(&fixture);
 }
 
+/* ---- shops that nothing gives away ---- */
+
+/* robots.txt, the start page, two sitemaps that are not there; then what is guessed at. */
+#define BEFORE_GUESSES 4
+#define GUESSES 4
+
+static const struct route bare_shopify[] = {
+    {"/", "<div id=app></div>", NULL, 0, false},
+    {"/meta.json", "{\"name\":\"Acme\",\"currency\":\"CAD\"}", JSON_TYPE, 0, false},
+    {"/products.json?limit=250&page=1", "{\"products\":[" PRODUCT_A "]}", JSON_TYPE, 0, false},
+    {"/products.json?limit=250&page=2", "{\"products\":[]}", JSON_TYPE, 0, false},
+};
+static const struct route bare_woocommerce[] = {
+    {"/", "<div id=app></div>", NULL, 0, false},
+    {"/wp-json/wc/store/v1/products?per_page=100&page=1", "[" WOO_ITEM("1", "T1", "1999", "2") "]",
+     JSON_TYPE "X-WP-TotalPages: 1\r\n", 0, false},
+};
+static const struct route old_woocommerce[] = {
+    {"/", "<div id=app></div>", NULL, 0, false},
+    {"/wp-json/wc/store/products?per_page=100&page=1", "[" WOO_ITEM("1", "T1", "1999", "2") "]",
+     JSON_TYPE "X-WP-TotalPages: 1\r\n", 0, false},
+};
+/* No currency anywhere, and pages that say nothing. */
+static const struct route mute_shopify[] = {
+    {"/", SHOPIFY_START(""), NULL, 0, false},
+    {"/products.json?limit=250&page=1", "{\"products\":[" PRODUCT_A "]}", JSON_TYPE, 0, false},
+    {"/products/a", "<h1>Shirt</h1>", NULL, 0, false},
+    {"/products.json?limit=250&page=2", "{\"products\":[]}", JSON_TYPE, 0, false},
+};
+static const struct route no_shop[] = {
+    {"/", "<p>We mend shoes.", NULL, 0, false},
+    {"/meta.json", "[1]", JSON_TYPE, 0, false},
+    {"/products.json?limit=250&page=1", "{\"products\":[]}", JSON_TYPE, 0, false},
+    {"/wp-json/wc/store/v1/products?per_page=100&page=1", "<html>oops", NULL, 500, false},
+};
+static const struct route forbidden_shop[] = {
+    {"/robots.txt", "User-agent: *\nDisallow: /products.json\nDisallow: /wp-json\nDisallow: /meta",
+     "", 0, false},
+    {"/", "<div id=app></div>", NULL, 0, false},
+    {"/products.json?limit=250&page=1", "{\"products\":[" PRODUCT_A "]}", JSON_TYPE, 0, false},
+};
+
+static void asks_shops_that_nothing_gives_away(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const struct route *routes;
+        size_t count;
+        const char *identity; /* NULL: no item */
+        const char *currency, *excluded;
+        int requests; /* 0: never mind */
+    } cases[] = {
+        {"shopify", bare_shopify, COUNT(bare_shopify), "sku:1", "CAD", "", 0},
+        {"woocommerce", bare_woocommerce, COUNT(bare_woocommerce), "sku:T1", "EUR", "", 0},
+        {"old woocommerce", old_woocommerce, COUNT(old_woocommerce), "sku:T1", "EUR", "",
+         BEFORE_GUESSES + GUESSES},
+        {"no currency", mute_shopify, COUNT(mute_shopify), "sku:1", "", SITE_EXCLUDED_CURRENCY, 0},
+        {"none", no_shop, COUNT(no_shop), NULL, "", "", 0},
+        {"forbidden", forbidden_shop, COUNT(forbidden_shop), NULL, "", "", BEFORE_GUESSES},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct site_fixture fixture;
+        print_message("%s\n", cases[i].name);
+        site_fixture_start(&fixture, cases[i].routes, cases[i].count);
+        assert_int_equal(site_fixture_scan(&fixture), RPC_OK);
+        assert_true(fixture.scan.complete);
+        assert_int_equal(fixture.scan.item_count, cases[i].identity != NULL);
+        if (cases[i].identity != NULL) {
+            const Lotcast__V1__ItemRecord *item = site_fixture_item(&fixture, cases[i].identity);
+            assert_string_equal(item->currency, cases[i].currency);
+            assert_string_equal(item->excluded, cases[i].excluded);
+        }
+        if (cases[i].requests > 0)
+            assert_int_equal(asked(&fixture), cases[i].requests);
+        site_fixture_stop(&fixture);
+    }
+}
+
 static void detects_shops(void **state)
 {
     (void)state;
@@ -340,6 +419,7 @@ int main(void)
         cmocka_unit_test(knows_that_a_list_broke_off),
         cmocka_unit_test(reads_a_feed_that_the_url_names),
         cmocka_unit_test(reads_feeds_that_the_site_points_at),
+        cmocka_unit_test(asks_shops_that_nothing_gives_away),
         cmocka_unit_test(detects_shops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

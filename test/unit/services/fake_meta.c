@@ -553,6 +553,10 @@ enum rpc_code site_scan_run(const struct site_scan_options *options, struct rpc_
         if (fake->site_first + (int)i != fake->site_gap)
             scan.items[count++] = site_item(fake->site_first + (int)i, (int)i, context->arena);
     scan.item_count = count;
+    scan.held = arena_calloc(context->arena, (size_t)fake->site_held, sizeof(char *));
+    for (; scan.held_count < (size_t)fake->site_held; scan.held_count++)
+        scan.held[scan.held_count] = arena_printf(context->arena, "https://shop.example/%d",
+                                                  fake->site_first - 1 - (int)scan.held_count);
     for (int i = 0; i < fake->site_pages && options->memory != NULL; i++)
         site_page_read(options->memory, fake->site_page_first + i, context->arena);
     (void)options->progress(options->progress_arg, fake->site_items, fake->site_items + 1);

@@ -74,6 +74,7 @@ struct fake_meta {
     /* single ones, by their number: has another price, is out of stock, is not there; 0: none */
     int site_changed, site_sold, site_gap;
     bool site_incomplete;
+    int site_held; /* pages of so many items before the first could not be had */
     /* Pages of the site, of which the scan's memory is asked: numbers from site_page_first on. */
     int site_pages, site_page_first, site_page_version;
     atomic_int site_pages_same;

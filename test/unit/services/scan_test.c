@@ -155,6 +155,29 @@ static void guards_against_an_outage(void **state)
     expect_website(logic, SITE " 1 0 7");
 }
 
+static void keeps_what_could_not_be_read(void **state)
+{
+    struct logic *logic = *state;
+    struct rpc_status status;
+    put_campaign(logic);
+    fake->site_first = 1;
+    fake->site_items = 10;
+    assert_int_equal(connect_site(logic, SITE, &status), 10);
+    fake->site_first = 5; /* four are not found, and the pages of two of them are out */
+    fake->site_items = 6;
+    fake->site_held = 2;
+    assert_int_equal(connect_site(logic, SITE, &status), 8);
+    assert_false(sync_failed(logic));
+    assert_int_equal(connect_site(logic, SITE, &status), 8);
+    fake->site_held = 0; /* and are back, with nothing on them */
+    assert_int_equal(connect_site(logic, SITE, &status), 6);
+    fake->site_first = 9; /* most are not found: an outage, were there pages or not */
+    fake->site_items = 2;
+    fake->site_held = 4;
+    assert_int_equal(connect_site(logic, SITE, &status), 6);
+    assert_true(sync_failed(logic));
+}
+
 static void replaces_the_site(void **state)
 {
     struct logic *logic = *state;
@@ -322,6 +345,7 @@ int main(void)
         TEST(writes_nothing_unchanged),
         TEST(keeps_what_belongs_to_an_item),
         TEST(guards_against_an_outage),
+        TEST(keeps_what_could_not_be_read),
         TEST(replaces_the_site),
         TEST(keeps_the_old_site_when_the_new_one_fails),
         TEST(refuses_what_is_no_url),
