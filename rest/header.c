@@ -124,22 +124,44 @@ static void prefer(struct preference *preference, struct span range, const char 
         *preference = (struct preference){weight, precision};
 }
 
+/* The next item of a list like Accept's, and its weight in thousandths. False: there is none. */
+static bool next_weighted(struct span *list, struct span *ret_name, int *ret_weight)
+{
+    struct span item;
+    struct span parameter;
+    if (!next_part(list, ',', &item))
+        return false;
+    *ret_weight = 1000;
+    (void)next_part(&item, ';', ret_name);
+    while (next_part(&item, ';', &parameter)) {
+        if (parameter.len > 2 && (parameter.data[0] == 'q' || parameter.data[0] == 'Q') &&
+            parameter.data[1] == '=')
+            *ret_weight = parse_weight(span_of(parameter.data + 2, parameter.len - 2));
+    }
+    return true;
+}
+
+bool header_accepts_gzip(struct span accept_encoding)
+{
+    struct preference gzip = {0, 0};
+    struct span coding;
+    int weight;
+    while (next_weighted(&accept_encoding, &coding, &weight)) {
+        bool exact = equals_ignoring_case(coding, "gzip") || equals_ignoring_case(coding, "x-gzip");
+        int precision = exact ? 3 : equals_ignoring_case(coding, "*") ? 1 : 0;
+        if (precision > gzip.precision)
+            gzip = (struct preference){weight, precision};
+    }
+    return gzip.weight > 0;
+}
+
 bool header_prefers_html(struct span accept)
 {
     struct preference html = {0, 0};
     struct preference json = {0, 0};
-    struct span item;
-    while (next_part(&accept, ',', &item)) {
-        struct span rest = item;
-        struct span range;
-        struct span parameter;
-        int weight = 1000;
-        (void)next_part(&rest, ';', &range);
-        while (next_part(&rest, ';', &parameter)) {
-            if (parameter.len > 2 && (parameter.data[0] == 'q' || parameter.data[0] == 'Q') &&
-                parameter.data[1] == '=')
-                weight = parse_weight(span_of(parameter.data + 2, parameter.len - 2));
-        }
+    struct span range;
+    int weight;
+    while (next_weighted(&accept, &range, &weight)) {
         prefer(&html, range, "text/html", "text/*", weight);
         prefer(&json, range, "application/json", "application/*", weight);
     }

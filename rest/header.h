@@ -34,6 +34,9 @@ bool header_is_json(struct span content_type);
 /* Whether Accept (its values joined) prefers text/html to application/json: a navigation. */
 bool header_prefers_html(struct span accept);
 
+/* Whether Accept-Encoding takes gzip: by name or by `*`, with a weight above 0. */
+bool header_accepts_gzip(struct span accept_encoding);
+
 /* 1..64 of [A-Za-z0-9._-]. */
 bool header_request_id_valid(struct span id);
 

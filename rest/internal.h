@@ -13,8 +13,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "rest/file.h"
 #include "rest/gate.h"
 #include "rest/header.h"
+#include "rest/openapi.h"
 #include "rest/path.h"
 #include "rest/rest.h"
 #include "rest/router.h"
@@ -66,6 +68,9 @@ struct rest {
     struct rest_ready *ready;
     struct rest_scrape *scrape;
     struct rest_route_metrics **route_metrics; /* by route.index */
+    struct rest_file openapi;                  /* made when the public URL is known */
+    struct buffer openapi_gzip;
+    char openapi_hash[REST_FILE_HASH_BYTES];
     struct rest_address_table *addresses;
     struct config_cidr *proxies;
     size_t proxy_count;
@@ -305,6 +310,8 @@ void rest_respond_options(struct rest_request *request, const char *allow);
 void rest_respond_not_allowed(struct rest_request *request, const char *allow);
 /* 200 with what is in request->body. `content_type` is static. */
 void rest_respond_body(struct rest_request *request, const char *content_type);
+/* 200 with a file that outlives the request; 304 where the client has it. */
+void rest_respond_file(struct rest_request *request, const struct rest_file *file);
 void rest_respond_add_header(struct rest_request *request, const h2o_token_t *token,
                              const char *value);
 
@@ -316,6 +323,9 @@ struct rest_special {
 };
 const struct rest_special *rest_special_find(struct span raw_path);
 extern const char rest_special_allow[];
+/* Makes /api/openapi.json, once the public URL is known and before a thread runs. */
+enum rpc_code rest_special_describe(struct rest *rest, struct rpc_status *status)
+    __attribute__((warn_unused_result));
 
 /* --- ready.c: is what is behind us there? --- */
 

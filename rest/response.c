@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 #include <sodium.h>
+#include <stdio.h>
 
 #include "google/api/httpbody.pb-c.h"
 #include "rest/chars.h"
@@ -82,12 +83,13 @@ static void begin(struct rest_request *request, int status, const char *cache_co
     rest_respond_add_header(request, H2O_TOKEN_CACHE_CONTROL, cache_control);
 }
 
-/* Sends; `has_body` false is an answer that has none by its status (204, 304). */
-static void finish(struct rest_request *request, bool has_body)
+/* Sends bytes that outlive the request; `has_body` false is an answer that has none by its status
+ * (204, 304). */
+static void send_bytes(struct rest_request *request, struct span bytes, bool has_body)
 {
     static h2o_generator_t generator = {NULL, NULL};
     h2o_req_t *req = request->req;
-    h2o_iovec_t body = h2o_iovec_init(request->body.data, request->body.len);
+    h2o_iovec_t body = h2o_iovec_init(bytes.data, bytes.len);
     size_t count = has_body && !request->is_head && body.len > 0 ? 1 : 0;
     if (has_body)
         req->res.content_length = body.len;
@@ -98,6 +100,12 @@ static void finish(struct rest_request *request, bool has_body)
     rest_connection_writing(request->connection, body.len);
     h2o_start_response(req, &generator);
     h2o_send(req, &body, count, H2O_SEND_STATE_FINAL);
+}
+
+/* Sends what is in request->body. */
+static void finish(struct rest_request *request, bool has_body)
+{
+    send_bytes(request, buffer_span(&request->body), has_body);
 }
 
 /* --- cookies --- */
@@ -315,6 +323,60 @@ void rest_respond_body(struct rest_request *request, const char *content_type)
 {
     const struct answer answer = {.content_type = content_type};
     respond_body(request, &answer);
+}
+
+/* --- files --- */
+
+static bool takes_gzip(const struct rest_request *request)
+{
+    const h2o_headers_t *headers = &request->req->headers;
+    bool takes = false;
+    for (size_t i = 0; i < headers->size; i++) {
+        const h2o_header_t *header = &headers->entries[i];
+        if (span_equal_string(span_of(header->name->base, header->name->len), "accept-encoding"))
+            takes = takes || header_accepts_gzip(span_of(header->value.base, header->value.len));
+    }
+    return takes;
+}
+
+/* Of a file, as it is or compressed: two representations have two tags. */
+static void tag_file(struct rest_request *request, const struct rest_file *file, bool gzip)
+{
+    (void)snprintf(request->etag, sizeof request->etag, "\"%s%s\"", file->hash, gzip ? "-gz" : "");
+}
+
+/* What a page may load, and what it tells others. */
+static void add_page_headers(struct rest_request *request, const char *policy)
+{
+    add_named_header(request, "content-security-policy", policy);
+    add_named_header(request, "referrer-policy", "no-referrer");
+    add_named_header(request, "cross-origin-opener-policy", "same-origin");
+}
+
+void rest_respond_file(struct rest_request *request, const struct rest_file *file)
+{
+    bool gzip = takes_gzip(request);
+    tag_file(request, file, gzip);
+    bool unchanged = client_has_it(request);
+    buffer_clear(&request->body);
+    if (!unchanged && !gzip && !rest_file_unpack(file, &request->body)) {
+        respond_internal(request);
+        return;
+    }
+    begin(request, unchanged ? 304 : 200, file->cache_control);
+    rest_respond_add_header(request, H2O_TOKEN_ETAG, request->etag);
+    rest_respond_add_header(request, H2O_TOKEN_VARY, "accept-encoding");
+    add_named_header(request, "cross-origin-resource-policy", "same-origin");
+    if (file->policy != NULL)
+        add_page_headers(request, file->policy);
+    if (unchanged) {
+        finish(request, false);
+        return;
+    }
+    rest_respond_add_header(request, H2O_TOKEN_CONTENT_TYPE, file->content_type);
+    if (gzip)
+        rest_respond_add_header(request, H2O_TOKEN_CONTENT_ENCODING, "gzip");
+    send_bytes(request, gzip ? file->gzip : buffer_span(&request->body), true);
 }
 
 /* --- what the response says of its answer --- */

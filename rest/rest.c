@@ -222,6 +222,12 @@ enum rpc_code rest_start(struct rest *rest, unsigned *ret_port, struct rpc_statu
             return out_of_memory(status);
         }
     }
+    code = rest_special_describe(rest, status);
+    if (code != RPC_OK) {
+        for (size_t i = 0; i < rest->thread_count; i++)
+            (void)close(fds[i]);
+        return code;
+    }
     code = start_threads(rest, fds, status);
     if (code != RPC_OK)
         return code;
@@ -298,6 +304,7 @@ void rest_destroy(struct rest *rest)
     rest_address_table_destroy(rest->addresses);
     (void)pthread_cond_destroy(&rest->changed);
     (void)pthread_mutex_destroy(&rest->lock);
+    buffer_fini(&rest->openapi_gzip);
     free(rest->route_metrics);
     free(rest->proxies);
     free(rest->threads);
