@@ -96,7 +96,7 @@ int tool_run_backup(struct tool *tool, int argc, char **argv)
         return complain_file(argv[0], "is there already");
     int64_t start_ms = clock_mono_ms();
     const Lotcast__V1__CreateBackupResponse *response =
-        tool_ask(tool, "Operations/Backup", &request);
+        tool_ask(tool, "Operations/CreateBackup", &request);
     if (response == NULL)
         return TOOL_FAILED;
     if (!move_file(&tool->arena, response->path, argv[0])) {

@@ -225,7 +225,8 @@ static void it_is_not_reached_over_http(void **state)
 {
     (void)state;
     struct rest_client browser = system_browser(&system_);
-    static const char *const paths[] = {"/api/operations/backup", "/lotcast.v1.Operations/Backup"};
+    static const char *const paths[] = {"/api/operations/backup",
+                                        "/lotcast.v1.Operations/CreateBackup"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         assert_int_equal(post(&browser, paths[i], 0, 0), 404);
 }
