@@ -259,18 +259,10 @@ static bool plain_page(struct dealer *dealer, struct exchange *x)
     return true;
 }
 
-void dealer_handle(struct dealer *dealer, struct exchange *x)
+/* robots.txt and the sitemaps. False: none of them. */
+static bool list_page(struct dealer *dealer, struct exchange *x)
 {
-    if (strcmp(x->method, "GET") != 0 && strcmp(x->method, "HEAD") != 0) {
-        x->status = MHD_HTTP_METHOD_NOT_ALLOWED;
-        exchange_add_header(x, "Allow", "GET, HEAD");
-        return;
-    }
-    x->content_type = "text/html; charset=utf-8";
-    x->compress = true;
     const char *path = x->path;
-    if (plain_page(dealer, x))
-        return;
     if (strcmp(path, "/robots.txt") == 0) {
         robots_page(x);
     } else if (strcmp(path, "/sitemap_index.xml") == 0) {
@@ -283,9 +275,26 @@ void dealer_handle(struct dealer *dealer, struct exchange *x)
     } else if (strcmp(path, "/sitemap-vehicles-2.xml.gz") == 0) {
         x->compress = false;
         gzip_sitemap(dealer, x);
-    } else if (strcmp(path, "/inventory") == 0) {
-        exchange_redirect(x, "/inventory/used");
     } else {
-        prefixed_page(dealer, x);
+        return false;
     }
+    answer_by_text(x);
+    return true;
+}
+
+void dealer_handle(struct dealer *dealer, struct exchange *x)
+{
+    if (strcmp(x->method, "GET") != 0 && strcmp(x->method, "HEAD") != 0) {
+        x->status = MHD_HTTP_METHOD_NOT_ALLOWED;
+        exchange_add_header(x, "Allow", "GET, HEAD");
+        return;
+    }
+    x->content_type = "text/html; charset=utf-8";
+    x->compress = true;
+    if (plain_page(dealer, x) || list_page(dealer, x))
+        return;
+    if (strcmp(x->path, "/inventory") == 0)
+        exchange_redirect(x, "/inventory/used");
+    else
+        prefixed_page(dealer, x);
 }
