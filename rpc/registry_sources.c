@@ -70,6 +70,7 @@ static const ProtobufCMessageDescriptor *const messages[] = {
     &lotcast__v1__audit_record__descriptor,
     &lotcast__v1__announcement_record__descriptor,
     &lotcast__v1__gone_item_record__descriptor,
+    &lotcast__v1__secret_key_record__descriptor,
     &lotcast__v1__packet_header__descriptor,
 };
 

@@ -44,6 +44,8 @@ tool_run tool_run_list, tool_run_describe, tool_run_call, tool_run_health;
 tool_run tool_run_customers;
 /* admin.c */
 tool_run tool_run_admin, tool_run_audit;
+/* key.c */
+tool_run tool_run_key;
 /* ledger.c */
 tool_run tool_run_ledger;
 /* scan.c */

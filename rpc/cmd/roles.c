@@ -53,6 +53,7 @@ static bool start_store(struct app *app, struct store_part *part)
         .service_count = 1,
         .interceptors = part->interceptors,
         .interceptor_count = 1,
+        .runs_inline = true,
     };
     if (rpc_server_create(&options, &part->server, &status) != RPC_OK) {
         app_complain("%s", status.message);
@@ -147,6 +148,8 @@ static bool create_services(struct app *app, struct logic_part *part)
         .stripe = part->stripe,
         .scan_policy = &part->policy,
         .public_url = config_text(config, CONFIG_PUBLIC_URL),
+        .key_directory = config_text(config, CONFIG_DATA_DIR),
+        .key_given = *config_text(config, CONFIG_SECRET_KEY) != '\0',
         .credit_rates = config_text(config, CONFIG_CREDIT_RATES),
         .signup_credits = config_number(config, CONFIG_SIGNUP_CREDITS),
         .scan_items_max = config_number(config, CONFIG_SCAN_MAX_ITEMS),

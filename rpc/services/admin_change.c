@@ -280,6 +280,8 @@ static enum rpc_code suspension_add(struct change *change, bool suspended,
     if (customer == NULL)
         return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_NOT_FOUND, NULL);
     customer->suspended = suspended;
+    if (!suspended)
+        customer->disputed = false;
     (void)store_commit_put_version(&change->commit, customer, services__version(&ops[0]));
     struct campaign_change campaign = {
         .campaign = services__row(&ops[1]),

@@ -76,7 +76,8 @@ static enum rpc_code meta_set(struct update *update, struct rpc_status *status)
     enum rpc_code code =
         secret_open(update->services, connection->token_sealed, update->context->arena, &token);
     if (code != RPC_OK)
-        return FAIL(status, INTERNAL, NULL);
+        return code == RPC_DATA_LOSS ? FAIL(status, META_NOT_CONNECTED, NULL)
+                                     : FAIL(status, INTERNAL, NULL);
     int64_t daily = 0;
     if (request->monthly_budget != NULL)
         daily =

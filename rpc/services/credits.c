@@ -20,6 +20,30 @@ static void decide(const struct credits_change *change, bool has_balance, int64_
     ret_change->clear = clear & pauses;
 }
 
+/* There is no campaign yet: the launch that makes one reads it there (jobs/launch.c). The commit
+ * expects that there is still none. */
+static enum rpc_code dispute_note(struct services *services, struct rpc_context *context,
+                                  struct store_commit *commit, int64_t customer_id,
+                                  enum credits_dispute dispute, struct rpc_status *status)
+{
+    struct store_key key = store_key(store_number(customer_id));
+    Lotcast__V1__CustomerRecord *customer = NULL;
+    uint64_t version = 0;
+    if (dispute == CREDITS_DISPUTE_AS_IT_IS)
+        return RPC_OK;
+    enum rpc_code code =
+        store_get(services->options.store, context, &lotcast__v1__customer_record__descriptor, NULL,
+                  key, &customer, &version, status);
+    if (code != RPC_OK)
+        return services__store_failed(code, status);
+    if (customer == NULL)
+        return RPC_OK;
+    customer->disputed = dispute == CREDITS_DISPUTE_PAUSES;
+    (void)store_commit_put_version(commit, customer, version);
+    (void)store_commit_check(commit, &lotcast__v1__campaign_record__descriptor, key, 0);
+    return RPC_OK;
+}
+
 static enum rpc_code pause_append(struct services *services, struct rpc_context *context,
                                   struct store_commit *commit, int64_t customer_id,
                                   const struct credits_change *change, int64_t balance_centi,
@@ -32,7 +56,7 @@ static enum rpc_code pause_append(struct services *services, struct rpc_context 
     if (code != RPC_OK)
         return services__store_failed(code, status);
     if (campaign.campaign == NULL)
-        return RPC_OK;
+        return dispute_note(services, context, commit, customer_id, change->dispute, status);
     decide(change, change->posting_count > 0, balance_centi, &campaign);
     if (campaign.set == 0 && campaign.clear == 0)
         return RPC_OK;

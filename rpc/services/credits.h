@@ -27,8 +27,8 @@ struct credits_change {
 /*
  * Adds to `commit` all that the change means: the postings as ledger_append does, and the reasons
  * to pause the campaign, with the job that tells Meta where one of them changes. Codes as
- * ledger_append's. The commit must have no other op on the campaign's record, and is sent by
- * credits_send (or seen by credits_code).
+ * ledger_append's. The commit must have no other op on the campaign's record, nor, with a dispute,
+ * on the customer's, and is sent by credits_send (or seen by credits_code).
  */
 enum rpc_code credits_append(struct services *services, struct rpc_context *context,
                              struct store_commit *commit, int64_t customer_id,

@@ -18,6 +18,7 @@
 #define SERVICES_COMMIT_TRIES 3
 
 struct jobs;
+struct keyring;
 struct site_probes;
 struct zones;
 
@@ -26,7 +27,8 @@ struct services {
     struct money_rates rates;
     /* Of a password that nobody has: verifying against it takes the time of a real one. */
     char unknown_hash[SERVICES_PASSWORD_HASH_BYTES];
-    uint8_t throttle_key[SERVICES_HASH_KEY_BYTES]; /* derived from the secret key */
+    struct keyring *keyring;
+    atomic_bool key_settled; /* key_rotation_settle need not be called again */
     struct zones *zones;
     struct jobs *jobs;
     struct site_probes *probes;

@@ -15,6 +15,7 @@
 #include "rpc/base/log.h"
 #include "rpc/services/campaign.h"
 #include "rpc/services/jobs/jobs.h"
+#include "rpc/services/key_rotation.h"
 #include "rpc/services/model/standing.h"
 #include "rpc/services/model/text.h"
 #include "rpc/services/secret.h"
@@ -265,12 +266,14 @@ static enum rpc_code campaign_catch_up(struct services *services, struct rpc_con
 
 /* One try to store it. RPC_NOT_FOUND: the launched ad account is not among what the token sees. */
 static enum rpc_code store_connection(struct services *services, struct rpc_context *context,
-                                      int64_t customer_id, const struct connection *connection,
-                                      ProtobufCBinaryData sealed)
+                                      int64_t customer_id, const struct connection *connection)
 {
     struct store_read_op ops[2];
+    ProtobufCBinaryData sealed;
     read_connection_ops(customer_id, ops);
     enum rpc_code code = store_read(services->options.store, context, ops, 2, NULL);
+    if (code == RPC_OK)
+        code = secret_seal(services, connection->token.access_token, context->arena, &sealed);
     if (code != RPC_OK)
         return code;
     const struct meta_accounts *accounts = &connection->accounts;
@@ -293,7 +296,9 @@ static enum rpc_code store_connection(struct services *services, struct rpc_cont
     struct store_commit commit;
     store_commit_init(&commit, services->options.store, context);
     (void)store_commit_put_version(&commit, &record, services__version(&ops[0]));
-    code = campaign_catch_up(services, context, &commit, &ops[1]);
+    code = key_rotation_fence(services, context, sealed, &commit);
+    if (code == RPC_OK)
+        code = campaign_catch_up(services, context, &commit, &ops[1]);
     if (code == RPC_OK)
         code = store_commit_send(&commit, context, NULL, NULL);
     if (code == RPC_OK)
@@ -306,7 +311,6 @@ static const char *complete(struct services *services, struct rpc_context *conte
                             const Lotcast__V1__CompleteMetaRequest *request, int64_t customer_id)
 {
     struct connection connection = {0};
-    ProtobufCBinaryData sealed;
     if (request->error[0] != '\0')
         return strcmp(request->error, "access_denied") == 0 ? denied : failed;
     if (request->code[0] == '\0')
@@ -314,13 +318,10 @@ static const char *complete(struct services *services, struct rpc_context *conte
     const char *error = ask_meta(services, context, request->code, &connection);
     if (error != NULL)
         return error;
-    enum rpc_code code =
-        secret_seal(services, connection.token.access_token, context->arena, &sealed);
-    if (code != RPC_OK)
-        return fail_step(context, "seal", code);
-    code = RPC_ABORTED;
-    for (int try = 0; code == RPC_ABORTED && try < SERVICES_COMMIT_TRIES; try++)
-        code = store_connection(services, context, customer_id, &connection, sealed);
+    enum rpc_code code = RPC_ABORTED;
+    /* One more: the first token of all, or one at the moment of a rotation, switches the key. */
+    for (int try = 0; code == RPC_ABORTED && try <= SERVICES_COMMIT_TRIES; try++)
+        code = store_connection(services, context, customer_id, &connection);
     return code == RPC_OK ? NULL : fail_step(context, "store", code);
 }
 

@@ -1,9 +1,11 @@
 /*
- * lotcast.v1.Operations: backups and the store's check, for operators. The store does the work.
+ * lotcast.v1.Operations: backups and the store's check, for operators. The store does the work. The
+ * key's rotation is in key_rotation.c.
  */
 #include "lotcast/v1/operations.pb-c.h"
 #include "rpc/services/audit.h"
 #include "rpc/services/internal.h"
+#include "rpc/services/key_rotation.h"
 
 /* Offences that are told, and what one part of the check may take of memory. */
 #define PROBLEMS_MAX 20
@@ -115,4 +117,5 @@ static enum rpc_code check_store(struct rpc_server_call *call, const void *reque
     return code;
 }
 
-rpc_handler *const operations_handlers[] = {backup, check_store};
+rpc_handler *const operations_handlers[] = {backup, check_store, key_rotation_rotate_key,
+                                            key_rotation_show_keys};

@@ -21,6 +21,7 @@
 #include "lotcast/v1/settings.pb-c.h"
 #include "rpc/services/internal.h"
 #include "rpc/services/jobs/jobs.h"
+#include "rpc/services/keyring.h"
 #include "rpc/services/password_hash.h"
 #include "rpc/services/payment.h"
 #include "rpc/services/session.h"
@@ -28,11 +29,6 @@
 #include "rpc/services/zones.h"
 
 _Static_assert(SERVICES_HASH_KEY_BYTES == crypto_generichash_KEYBYTES, "a keyed hash's key");
-_Static_assert(SERVICES_SECRET_KEY_BYTES == crypto_kdf_KEYBYTES, "keys are derived from it");
-
-/* For what each key is derived: never changed, never reused. */
-#define THROTTLE_KEY_ID 1
-#define KEY_CONTEXT "lotcast_"
 
 /* Digits of an int64_t at most. */
 #define ID_DIGITS_MAX 18
@@ -84,14 +80,14 @@ static enum rpc_code fill(struct services *services, struct rpc_status *status)
 {
     char random[SESSION_TOKEN_BYTES];
     session_token_make(random);
+    services->keyring = keyring_create(
+        services->options.secret_key, services->options.key_directory, services->options.key_given);
     services->zones = zones_create();
     services->probes = site_probes_create(services);
     services->rpc = calloc(SERVED_COUNT, sizeof *services->rpc);
-    if (services->zones == NULL || services->probes == NULL || services->rpc == NULL ||
-        password_hash_make(random, services->unknown_hash) != RPC_OK)
+    if (services->keyring == NULL || services->zones == NULL || services->probes == NULL ||
+        services->rpc == NULL || password_hash_make(random, services->unknown_hash) != RPC_OK)
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
-    (void)crypto_kdf_derive_from_key(services->throttle_key, sizeof services->throttle_key,
-                                     THROTTLE_KEY_ID, KEY_CONTEXT, services->options.secret_key);
     for (size_t i = 0; i < SERVED_COUNT; i++)
         services->rpc[i] = (struct rpc_service){
             .descriptor = served[i].descriptor,
@@ -158,6 +154,7 @@ void services_destroy(struct services *services)
         jobs_destroy(services->jobs);
     site_probes_destroy(services->probes);
     zones_destroy(services->zones);
+    keyring_destroy(services->keyring);
     free(services->rpc);
     sodium_memzero(services, sizeof *services);
     free(services);

@@ -24,7 +24,9 @@ struct services_options {
     struct stripe_client *stripe;                  /* NULL: not configured */
     const struct http_address_policy *scan_policy; /* for customers' websites */
     const char *public_url;                        /* without a trailing slash */
-    uint8_t secret_key[SERVICES_SECRET_KEY_BYTES];
+    uint8_t secret_key[SERVICES_SECRET_KEY_BYTES]; /* as it is at start */
+    const char *key_directory; /* of secret.key and secret.key.previous; NULL: of none */
+    bool key_given;            /* the key does not come from secret.key */
     const char *credit_rates; /* USD:20,EUR:22 */
     int64_t signup_credits;
     int64_t scan_items_max;

@@ -4,6 +4,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "rpc/services/keyring.h"
+
 /* Lost races before an attempt is refused: somebody is hammering. */
 #define TRIES 16
 #define BUSY_RETRY_MS 1000
@@ -18,9 +20,11 @@ static void add_subject(const struct services *services, struct throttle_attempt
                         const char *purpose, struct span value, size_t limit)
 {
     crypto_generichash_state state;
+    uint8_t key[SERVICES_HASH_KEY_BYTES];
     uint8_t *hash = attempt->subjects[attempt->count].hash;
-    (void)crypto_generichash_init(&state, services->throttle_key, sizeof services->throttle_key,
-                                  THROTTLE_SUBJECT_BYTES);
+    keyring_derive(services->keyring, KEYRING_PURPOSE_THROTTLE, key);
+    (void)crypto_generichash_init(&state, key, sizeof key, THROTTLE_SUBJECT_BYTES);
+    sodium_memzero(key, sizeof key);
     /* The NUL parts the two. */
     (void)crypto_generichash_update(&state, (const uint8_t *)purpose, strlen(purpose) + 1);
     (void)crypto_generichash_update(&state, value.data, value.len);

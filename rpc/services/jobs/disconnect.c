@@ -42,7 +42,7 @@
 
 enum disconnect_step { DISCONNECT_STEP_PAUSE = 0, DISCONNECT_STEP_REVOKE = 1 };
 
-enum { CONNECTION, CAMPAIGN, STATE_ACTIVE, STATE_JOB, OP_COUNT };
+enum { CONNECTION, CAMPAIGN, STATE_ACTIVE, STATE_JOB, LAUNCH, OP_COUNT };
 
 static enum rpc_code read_all(struct job_step *step, struct store_read_op *ops,
                               struct rpc_status *status)
@@ -54,7 +54,8 @@ static enum rpc_code read_all(struct job_step *step, struct store_read_op *ops,
     ops[STATE_JOB] = services__get(&lotcast__v1__job_record__descriptor,
                                    store_key(store_number(step->job->disconnect->state_job_id)));
     if (!services__active_job(&context, "campaign_state", step->job->customer_id,
-                              &ops[STATE_ACTIVE]))
+                              &ops[STATE_ACTIVE]) ||
+        !services__active_job(&context, "launch", step->job->customer_id, &ops[LAUNCH]))
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
     return store_read(step->services->options.store, &context, ops, OP_COUNT, status);
 }
@@ -75,6 +76,7 @@ static void token_forget(struct job_step *step, const struct store_read_op *op)
     connection->token_sealed = (ProtobufCBinaryData){0};
     connection->token_expires_at_ms = 0;
     connection->token_dead = false;
+    connection->token_unreadable = false;
     connection->disconnecting = false;
     (void)store_commit_put_version(step->commit, connection, services__version(op));
 }
@@ -167,6 +169,16 @@ static enum rpc_code pause_look(struct job_step *step, const struct store_read_o
     return look_again(step, PAUSE_LOOK_MS);
 }
 
+/* A launch came in between: what it makes is to be paused before the token goes. */
+static enum rpc_code launch_wait(struct job_step *step, struct rpc_status *status)
+{
+    if (step->job->disconnect->looks < PAUSE_LOOKS_MAX)
+        return look_again(step, PAUSE_LOOK_MS);
+    (void)rpc_status_fail_message(status, LOTCAST__V1__REASON__REASON_CONFLICT, NULL,
+                                  "Your ads are being launched");
+    return RPC_FAILED_PRECONDITION; /* not to be tried again by itself */
+}
+
 static enum rpc_code disconnect_pause(struct job_step *step, struct rpc_status *status)
 {
     struct store_read_op ops[OP_COUNT];
@@ -186,6 +198,8 @@ static enum rpc_code disconnect_pause(struct job_step *step, struct rpc_status *
         step->next = JOB_STEP_END;
         return RPC_OK;
     }
+    if (services__row(&ops[CAMPAIGN]) == NULL && services__row(&ops[LAUNCH]) != NULL)
+        return launch_wait(step, status);
     if (services__row(&ops[CAMPAIGN]) != NULL)
         return step->job->disconnect->state_job_id == 0 ? pause_ask(step, ops, status)
                                                         : pause_look(step, ops, status);

@@ -83,8 +83,8 @@ struct job_step {
     int32_t next;     /* preset from the table */
     int64_t delay_ms; /* before the next step; 0: at once, under the same lease */
     bool polling;     /* this step again after delay_ms; its attempts count on, to attempts_max */
-    /* What the token was opened from, so that a newer one is not marked dead. */
-    ProtobufCBinaryData token_sealed;
+    /* The token that was used, so that a newer one is not marked dead; NULL: none was. */
+    const char *token;
 };
 
 enum job_failure { JOB_FAILURE_RETRY, JOB_FAILURE_PERMANENT, JOB_FAILURE_TOKEN };
@@ -127,7 +127,7 @@ struct job_waiter {
     void *arg;
 };
 
-#define JOBS_KINDS 7
+#define JOBS_KINDS 8
 
 struct jobs {
     struct services *services;
@@ -163,6 +163,7 @@ extern const struct job_kind jobs__campaign_state;
 extern const struct job_kind jobs__disconnect;
 extern const struct job_kind jobs__sync;
 extern const struct job_kind jobs__auto_sync;
+extern const struct job_kind jobs__reseal;
 
 /* --- for steps --- */
 

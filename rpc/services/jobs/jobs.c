@@ -35,6 +35,7 @@ static const struct {
     {&jobs__sync, "kind=\"sync\""},
     {&jobs__auto_sync, "kind=\"auto_sync\""},
     {&jobs__disconnect, "kind=\"disconnect\""},
+    {&jobs__reseal, "kind=\"reseal\""},
 };
 
 static struct metric metrics[JOB_METRIC_COUNT][JOBS_KINDS];
@@ -502,7 +503,7 @@ enum rpc_code jobs_add(struct jobs *jobs, struct rpc_context *context, struct st
                        Lotcast__V1__JobRecord *job, int64_t *ret_job_id, struct rpc_status *status)
 {
     const struct job_kind *kind = jobs__kind_of(jobs, job->kind);
-    assert(kind != NULL && job->customer_id != 0);
+    assert(kind != NULL && (job->customer_id != 0 || kind == &jobs__reseal));
     int64_t job_id = 0;
     enum rpc_code code =
         store_numbers_take(jobs->services->options.store, context, "job", 1, &job_id, status);

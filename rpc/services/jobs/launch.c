@@ -21,6 +21,7 @@
 #include "rpc/services/campaign.h"
 #include "rpc/services/jobs/sync.h"
 #include "rpc/services/model/budget.h"
+#include "rpc/services/model/standing.h"
 
 /* One attempt at a step, look-up and create together. */
 #define LAUNCH_STEP_MS ((int64_t)120 * 1000)
@@ -218,51 +219,67 @@ static enum rpc_code ad(struct job_step *step, struct rpc_status *status)
 /* --- going live --- */
 
 /* Setting a status twice is setting it once: no look-up. */
-static enum rpc_code activate(struct job_step *step, const char *id, struct rpc_status *status)
+static enum rpc_code status_set(struct job_step *step, const char *id, bool active,
+                                struct rpc_status *status)
 {
     const Lotcast__V1__MetaConnectionRecord *connection = NULL;
     const char *token = NULL;
     enum rpc_code code = jobs__token_open(step, &connection, &token, status);
     if (code != RPC_OK)
         return code;
-    return meta_status_set(step->services->options.meta, step->context, token, id, true, status);
+    return meta_status_set(step->services->options.meta, step->context, token, id, active, status);
 }
 
 static enum rpc_code activate_ad(struct job_step *step, struct rpc_status *status)
 {
-    return activate(step, step->job->launch->ad_id, status);
+    return status_set(step, step->job->launch->ad_id, true, status);
 }
 
 static enum rpc_code activate_ad_set(struct job_step *step, struct rpc_status *status)
 {
-    return activate(step, step->job->launch->ad_set_id, status);
+    return status_set(step, step->job->launch->ad_set_id, true, status);
 }
 
-static enum rpc_code activate_campaign(struct job_step *step, struct rpc_status *status)
-{
-    return activate(step, step->job->launch->campaign_id, status);
-}
-
-/* What is asked for while it was being made: a suspension, credits that have run out. */
+/*
+ * The reasons to pause it that came up while it was being made: a suspension, a dispute, credits
+ * that have run out, a disconnection. The step's commit expects that they are still so.
+ */
 static enum rpc_code pauses_read(struct job_step *step, Lotcast__V1__CampaignRecord *record,
                                  struct rpc_status *status)
 {
+    enum { CUSTOMER, BALANCE, CONNECTION, OPS };
     struct store_key key = store_key(store_number(step->job->customer_id));
-    struct store_read_op ops[2] = {
+    struct store_read_op ops[OPS] = {
         services__get(&lotcast__v1__customer_record__descriptor, key),
         services__get(&lotcast__v1__ledger_balance_record__descriptor, key),
+        services__get(&lotcast__v1__meta_connection_record__descriptor, key),
     };
     struct rpc_context context = jobs__store_context(step);
-    enum rpc_code code = store_read(step->services->options.store, &context, ops, 2, status);
+    enum rpc_code code = store_read(step->services->options.store, &context, ops, OPS, status);
     if (code != RPC_OK)
         return code;
-    const Lotcast__V1__CustomerRecord *customer = services__row(&ops[0]);
-    const Lotcast__V1__LedgerBalanceRecord *balance = services__row(&ops[1]);
+    const Lotcast__V1__CustomerRecord *customer = services__row(&ops[CUSTOMER]);
+    const Lotcast__V1__LedgerBalanceRecord *balance = services__row(&ops[BALANCE]);
     record->paused_by_suspension = customer != NULL && customer->suspended;
+    record->paused_by_dispute = customer != NULL && customer->disputed;
     record->paused_by_credits = balance == NULL || balance->balance_centi <= 0;
-    for (size_t i = 0; i < 2; i++)
+    record->paused_by_disconnect = !standing_connected(services__row(&ops[CONNECTION]));
+    for (size_t i = 0; i < OPS; i++)
         (void)store_commit_check(step->commit, ops[i].record, key, services__version(&ops[i]));
     return RPC_OK;
+}
+
+/* The last thing that would make it spend: where it is to be paused, it never does. */
+static enum rpc_code activate_campaign(struct job_step *step, struct rpc_status *status)
+{
+    Lotcast__V1__CampaignRecord record = LOTCAST__V1__CAMPAIGN_RECORD__INIT;
+    Lotcast__V1__LaunchJob *launch = step->job->launch;
+    enum rpc_code code = pauses_read(step, &record, status);
+    if (code != RPC_OK)
+        return code;
+    launch->left_paused = campaign_pauses(&record) != 0;
+    /* Paused by its own call: an earlier attempt may have activated it. */
+    return status_set(step, launch->campaign_id, !launch->left_paused, status);
 }
 
 static enum rpc_code job_add(struct job_step *step, Lotcast__V1__JobKind kind,
@@ -291,7 +308,8 @@ static void record_fill(const struct job_step *step, Lotcast__V1__CampaignRecord
     record->ad_set_id = launch->ad_set_id;
     record->creative_id = launch->creative_id;
     record->ad_id = launch->ad_id;
-    record->state = LOTCAST__V1__CAMPAIGN_STATE__CAMPAIGN_STATE_ACTIVE;
+    record->state = launch->left_paused ? LOTCAST__V1__CAMPAIGN_STATE__CAMPAIGN_STATE_PAUSED
+                                        : LOTCAST__V1__CAMPAIGN_STATE__CAMPAIGN_STATE_ACTIVE;
     record->monthly_budget_minor = launch->monthly_budget_minor;
     record->targeting = launch->targeting;
     record->launched_at_ms = clock_now_ms();
@@ -309,7 +327,7 @@ static enum rpc_code done(struct job_step *step, struct rpc_status *status)
         return code;
     (void)store_commit_put_new(step->commit, &record);
     code = job_add(step, LOTCAST__V1__JOB_KIND__JOB_KIND_INSIGHTS, status);
-    if (code == RPC_OK && campaign_pauses(&record) != 0)
+    if (code == RPC_OK && record.state != campaign_state_wanted(&record))
         code = job_add(step, LOTCAST__V1__JOB_KIND__JOB_KIND_CAMPAIGN_STATE, status);
     struct rpc_context context = jobs__store_context(step);
     if (code == RPC_OK)

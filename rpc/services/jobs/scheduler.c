@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "rpc/base/clock.h"
+#include "rpc/services/key_rotation.h"
 
 /* Rows of one read, and reads of one round. */
 #define PAGE_ROWS_MAX 64
@@ -158,6 +159,20 @@ static void waiting_round(struct schedule *schedule)
     schedule->waiting_at = 0;
 }
 
+/* Until the store names the key that is in use here. */
+static void key_settle(struct schedule *schedule)
+{
+    struct services *services = schedule->jobs->services;
+    if (atomic_load(&services->key_settled))
+        return;
+    arena_reset(&schedule->arena);
+    struct rpc_context context = jobs__own_context(&schedule->arena, "jobs-scheduler");
+    /* Set before, so that a rotation that comes in between is not missed. */
+    atomic_store(&services->key_settled, true);
+    if (key_rotation_settle(services, &context, NULL) != RPC_OK)
+        atomic_store(&services->key_settled, false);
+}
+
 void jobs__schedule(struct jobs *jobs)
 {
     struct schedule schedule = {.jobs = jobs};
@@ -168,6 +183,7 @@ void jobs__schedule(struct jobs *jobs)
         if (jobs->timer_mono_ms <= clock_mono_ms())
             jobs->timer_mono_ms = INT64_MAX;
         (void)pthread_mutex_unlock(&jobs->lock);
+        key_settle(&schedule);
         if (!schedule.gathered)
             gather(&schedule);
         due_round(&schedule);

@@ -3,6 +3,8 @@
  */
 #include "rpc/services/jobs/internal.h"
 
+#include <string.h>
+
 #include "rpc/services/secret.h"
 
 static enum rpc_code connection_get(struct job_step *step,
@@ -24,13 +26,15 @@ enum rpc_code jobs__token_open(struct job_step *step,
     if (code != RPC_OK)
         return code;
     if (connection == NULL || connection->token_sealed.len == 0 || connection->token_dead ||
-        connection->disconnecting)
+        connection->token_unreadable || connection->disconnecting)
         return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_META_NOT_CONNECTED, NULL);
     const char *token = NULL;
     code = secret_open(step->services, connection->token_sealed, step->context->arena, &token);
+    if (code == RPC_DATA_LOSS) /* jobs/reseal.c marks and tells it */
+        return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_META_NOT_CONNECTED, NULL);
     if (code != RPC_OK)
-        return rpc_status_set(status, code, "the stored token cannot be opened");
-    step->token_sealed = connection->token_sealed;
+        return rpc_status_set(status, code, "out of memory");
+    step->token = token;
     *ret_connection = connection;
     *ret_token = token;
     return RPC_OK;
@@ -43,9 +47,12 @@ enum rpc_code jobs__token_mark_dead(struct job_step *step, struct rpc_status *st
     enum rpc_code code = connection_get(step, &connection, &version, status);
     if (code != RPC_OK)
         return code;
-    struct span used = span_of(step->token_sealed.data, step->token_sealed.len);
-    if (connection == NULL ||
-        !span_equal(span_of(connection->token_sealed.data, connection->token_sealed.len), used))
+    const char *token = NULL;
+    /* Opened, since it may have been sealed anew. */
+    if (connection == NULL || step->token == NULL || connection->token_sealed.len == 0 ||
+        secret_open(step->services, connection->token_sealed, step->context->arena, &token) !=
+            RPC_OK ||
+        strcmp(token, step->token) != 0)
         return RPC_OK; /* reconnected or disconnected meanwhile: that token is nobody's any more */
     connection->token_dead = true;
     (void)store_commit_put_version(step->commit, connection, version);

@@ -23,6 +23,7 @@ bool standing_connected(const Lotcast__V1__MetaConnectionRecord *connection)
 bool standing_token_alive(const Lotcast__V1__MetaConnectionRecord *connection, int64_t now_ms)
 {
     return standing_connected(connection) && !connection->token_dead &&
+           !connection->token_unreadable &&
            (connection->token_expires_at_ms == 0 || connection->token_expires_at_ms > now_ms);
 }
 

@@ -11,6 +11,9 @@
 /* Nothing here takes longer, even under a sanitizer on a busy machine. */
 #define PATIENCE_MS 60000
 
+/* The directory of the role's key files; NULL: it has none. */
+static const char *logic_keys;
+
 /* The role's options over a store; everything else is the test's own. */
 static inline struct services_options logic_options(struct fixture *fixture)
 {
@@ -20,6 +23,7 @@ static inline struct services_options logic_options(struct fixture *fixture)
                                      .scan_policy = &anywhere,
                                      .public_url = "http://localhost",
                                      .secret_key = {1, 2, 3},
+                                     .key_directory = logic_keys,
                                      .credit_rates = "USD:20",
                                      .scan_items_max = 100000};
 }
