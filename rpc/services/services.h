@@ -27,7 +27,7 @@ struct services_options {
     uint8_t secret_key[SERVICES_SECRET_KEY_BYTES]; /* as it is at start */
     const char *key_directory; /* of secret.key and secret.key.previous; NULL: of none */
     bool key_given;            /* the key does not come from secret.key */
-    const char *credit_rates; /* USD:20,EUR:22 */
+    const char *credit_rates;  /* USD:20,EUR:22 */
     int64_t signup_credits;
     int64_t scan_items_max;
     bool loopback_exempt; /* log-in and sign-up of loopback addresses are not throttled (no trusted
