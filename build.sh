@@ -19,6 +19,7 @@ usage() {
 ./build.sh test [NAME …]  builds and runs every test (or those whose names match)
 ./build.sh bench [--peers] [NAME …]  measures, all in one run, and prints a table
 ./build.sh fuzz [SECONDS] fuzzes each target for so long (30)
+./build.sh release-image  takes proto/ as released: what later changes may not break (test/buf)
 ./build.sh format         lays the code out as .clang-format says
 ./build.sh deps           installs the packages that are missing
 ./build.sh clean          removes build/
@@ -50,18 +51,28 @@ deps() {
     install_node
 }
 
-# The vendors' SDKs that judge the sandbox, as test/sdk/package-lock.json pins them, into build/sdk. Where that
-# fails, their tests do.
-install_sdks() {
-    cmp -s test/sdk/package-lock.json build/sdk/installed && return
-    rm -rf build/sdk
-    mkdir -p build/sdk
-    cp test/sdk/package.json test/sdk/package-lock.json build/sdk/
-    if (cd build/sdk && npm ci --ignore-scripts --no-audit --no-fund) >build/sdk.log 2>&1; then
-        cp test/sdk/package-lock.json build/sdk/installed
-    else
-        cat build/sdk.log
-    fi
+# install_judges NAME …: the npm packages that tests need, as test/NAME/package-lock.json pins them, into build/NAME.
+# Where that fails, those tests do. sdk: the vendors' SDKs, for the sandbox; buf: for proto/.
+install_judges() {
+    local name
+    for name in "$@"; do
+        cmp -s "test/$name/package-lock.json" "build/$name/installed" && continue
+        rm -rf "build/$name"
+        mkdir -p "build/$name"
+        cp "test/$name/package.json" "test/$name/package-lock.json" "build/$name/"
+        if (cd "build/$name" && npm ci --ignore-scripts --no-audit --no-fund) >"build/$name.log" 2>&1; then
+            cp "test/$name/package-lock.json" "build/$name/installed"
+        else
+            cat "build/$name.log"
+        fi
+    done
+}
+
+# The contract as it is now becomes what the next changes are held to.
+release_image() {
+    install_node
+    install_judges buf
+    (cd proto && ../build/buf/node_modules/.bin/buf build --exclude-source-info -o ../test/buf/release.binpb.gz)
 }
 
 # configure NAME [MESON OPTION …]: a build directory build/NAME.
@@ -105,7 +116,7 @@ run_suite() {
 
 run_tests() {
     build
-    install_sdks
+    install_judges sdk buf
     : >build/results
     configure asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
     compile asan
@@ -119,7 +130,7 @@ run_tests() {
     rm -f "$reasons"
     LOTCAST_TEST_REASONS=$reasons run_suite release "release" "$@"
     [ $# -gt 0 ] || LOTCAST_TEST_REASONS=$reasons run_suite release "error reasons" --suite reasons
-    run_suite asan "AddressSanitizer and UBSan" --no-suite e2e --no-suite style --no-suite sdk "$@"
+    run_suite asan "AddressSanitizer and UBSan" --no-suite e2e --no-suite style --no-suite sdk --no-suite buf "$@"
     run_suite tsan "ThreadSanitizer" --suite unit --suite integration "$@"
     python3 test/support/summary.py --total build/results
 }
@@ -157,6 +168,7 @@ run) shift; build; exec test/sandbox/run.sh "$@" ;;
 test) shift; run_tests "$@" ;;
 bench) shift; bench "$@" ;;
 fuzz) shift; fuzz "$@" ;;
+release-image) release_image ;;
 format) format ;;
 deps) deps ;;
 clean) rm -rf build ;;
