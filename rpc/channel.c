@@ -36,7 +36,7 @@ struct rpc_channel {
     const struct rpc_client_interceptor *interceptors;
     size_t interceptor_count;
     size_t calls_max;
-    void (*batch_end)(void *arg);
+    void (*batch_end)(void *arg); /* NULL: none; as the next before the first call */
     void *batch_arg;
     atomic_size_t active; /* calls whose `done` has not returned */
     atomic_bool closing;
@@ -595,8 +595,6 @@ static struct rpc_channel *channel_create(const struct rpc_channel_options *opti
     }
     channel->interceptors = options->interceptors;
     channel->interceptor_count = options->interceptor_count;
-    channel->batch_end = options->batch_end;
-    channel->batch_arg = options->batch_arg;
     channel->timer_wakes_ms = INT64_MAX;
     atomic_init(&channel->refs, 1);
     (void)pthread_mutex_init(&channel->lock, NULL);
@@ -631,6 +629,12 @@ enum rpc_code rpc_channel_open(const struct rpc_channel_options *options,
     }
     *ret_channel = channel;
     return RPC_OK;
+}
+
+void rpc_channel_on_batch_end(struct rpc_channel *channel, void (*batch_end)(void *arg), void *arg)
+{
+    channel->batch_end = batch_end;
+    channel->batch_arg = arg;
 }
 
 void rpc_channel_close(struct rpc_channel *channel)

@@ -104,13 +104,6 @@ struct rpc_channel_options {
     const struct rpc_client_interceptor *interceptors; /* borrowed for the channel's life */
     size_t interceptor_count;
     size_t calls_max; /* in flight; beyond it RESOURCE_EXHAUSTED. 0: 1024 */
-    /*
-     * Called on the same thread behind one or more calls' `done` that came together, so that an
-     * event loop is woken once. Not needed behind a `done` that comes before rpc_channel_start
-     * returns. May be NULL.
-     */
-    void (*batch_end)(void *arg);
-    void *batch_arg;
 };
 
 /*
@@ -120,6 +113,12 @@ struct rpc_channel_options {
 enum rpc_code rpc_channel_open(const struct rpc_channel_options *options,
                                struct rpc_channel **ret_channel, struct rpc_status *status)
     __attribute__((warn_unused_result));
+/*
+ * Has `batch_end` called behind one or more calls' `done` that came together, on the same thread,
+ * so that an event loop is woken once for all of them. Behind a `done` that comes before
+ * rpc_channel_start returns there may be none. At most once, before the channel's first call.
+ */
+void rpc_channel_on_batch_end(struct rpc_channel *channel, void (*batch_end)(void *arg), void *arg);
 /* Ends all calls with RPC_CANCELLED, waits until the last `done` has returned, frees. Takes NULL.
  */
 void rpc_channel_close(struct rpc_channel *channel);

@@ -187,12 +187,13 @@ static bool own_payload(struct span payload, struct rpc_payload *owner,
     return true;
 }
 
-static void on_response(struct rpc__client *client, const Lotcast__V1__PacketHeader *header,
+static void on_response(struct rpc__link *link, const Lotcast__V1__PacketHeader *header,
                         struct span payload, struct rpc_payload *owner)
 {
-    struct rpc_call *call = take_call(client, header->call_id);
+    struct rpc_call *call = take_call(link->client, header->call_id);
     if (call == NULL)
         return; /* given up */
+    link->has_ended = true;
     struct rpc_status status;
     struct rpc_payload owned = {0};
     rpc_status_from_message(&status, header->status);
@@ -244,7 +245,7 @@ static bool on_packet(void *arg, struct rpc__sconn *conn, struct span packet,
         return false; /* not a server of ours: its calls end with the connection */
     switch ((int)header->type) {
     case LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_RESPONSE:
-        on_response(link->client, header, payload, owner);
+        on_response(link, header, payload, owner);
         return true;
     case LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_STREAM_ITEM:
         return on_item(link->client, header->call_id, payload, owner);
@@ -263,7 +264,9 @@ static void on_batch(void *arg, struct rpc__sconn *conn)
 {
     (void)conn;
     struct rpc__link *link = arg;
-    rpc__channel_batch_end(link->client->channel);
+    if (link->has_ended)
+        rpc__channel_batch_end(link->client->channel);
+    link->has_ended = false;
 }
 
 /* The server has greeted: what waited is sent. */

@@ -16,7 +16,8 @@ struct rpc__client;
 struct rpc__link {
     struct rpc__client *client;
     struct rpc__sconn *conn; /* a reference */
-    struct arena arena;      /* of the connection's callbacks */
+    struct arena arena;      /* of the connection's callbacks, as the next */
+    bool has_ended;          /* a call, in the batch that is dealt with */
     struct rpc__link *next;
     size_t calls; /* under the client's lock, as the next */
     bool draining;

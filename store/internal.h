@@ -24,9 +24,9 @@ extern rpc_handler *const store__handlers[];
 
 /* The methods without a call around them, for the handlers and for tests. Any thread. */
 
-/* Blocks for as long as the snapshot is read. */
+/* Blocks for as long as the snapshot is read. `batch`: whose snapshot is read, or NULL. */
 enum rpc_code store__read(struct store *store, const struct rpc_context *context,
-                          const Lotcast__V1__ReadRequest *request,
+                          struct rpc_batch *batch, const Lotcast__V1__ReadRequest *request,
                           Lotcast__V1__ReadResponse *response, struct rpc_status *status)
     __attribute__((warn_unused_result));
 enum rpc_code store__query(struct store *store, const struct rpc_context *context,

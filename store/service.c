@@ -94,16 +94,37 @@ static enum rpc_code run_item(struct store_reader *reader, const struct read_ite
     return store__counter_run(reader, store__key_span(&item->counter), result, status);
 }
 
-static enum rpc_code reader_begin(struct store *store, const struct rpc_context *context,
-                                  struct store_reader *reader, struct rpc_status *status)
+/* Behind the last read of a batch. */
+static void end_snapshot(void *shared)
 {
-    *reader = (struct store_reader){.engine = store->engine, .context = context};
-    metric_add(&store__metric_reads, 1);
-    return store->engine->ops->read_begin(store->engine, &reader->txn, status);
+    struct store_txn *txn = shared;
+    txn->engine->ops->read_end(txn);
 }
 
-static void reader_end(struct store_reader *reader)
+/* Reads of one batch share a snapshot, which the batch's end ends. */
+static enum rpc_code reader_begin(struct store *store, const struct rpc_context *context,
+                                  struct rpc_batch *batch, struct store_reader *reader,
+                                  struct rpc_status *status)
 {
+    *reader = (struct store_reader){.engine = store->engine, .context = context};
+    if (batch != NULL && batch->shared != NULL) {
+        reader->txn = batch->shared;
+        return RPC_OK;
+    }
+    metric_add(&store__metric_reads, 1);
+    enum rpc_code code = store->engine->ops->read_begin(store->engine, &reader->txn, status);
+    if (code == RPC_OK && batch != NULL)
+        *batch = (struct rpc_batch){reader->txn, end_snapshot};
+    return code;
+}
+
+/* What failed on a snapshot is not gone on with there: the file may have been reopened. */
+static void reader_end(struct store_reader *reader, struct rpc_batch *batch, enum rpc_code code)
+{
+    if (batch != NULL && code == RPC_OK)
+        return;
+    if (batch != NULL)
+        *batch = (struct rpc_batch){0};
     reader->engine->ops->read_end(reader->txn);
 }
 
@@ -123,7 +144,7 @@ static enum rpc_code make_results(const Lotcast__V1__ReadRequest *request, struc
 }
 
 enum rpc_code store__read(struct store *store, const struct rpc_context *context,
-                          const Lotcast__V1__ReadRequest *request,
+                          struct rpc_batch *batch, const Lotcast__V1__ReadRequest *request,
                           Lotcast__V1__ReadResponse *response, struct rpc_status *status)
 {
     if (request->n_ops > STORE_READ_OPS_MAX)
@@ -140,12 +161,12 @@ enum rpc_code store__read(struct store *store, const struct rpc_context *context
     response->n_stamps = code == RPC_OK ? request->n_partitions : 0;
     struct store_reader reader;
     if (code == RPC_OK)
-        code = reader_begin(store, context, &reader, status);
+        code = reader_begin(store, context, batch, &reader, status);
     if (code != RPC_OK)
         return code;
     for (size_t i = 0; i < request->n_ops && code == RPC_OK; i++)
         code = run_item(&reader, &items[i], response->results[i], status);
-    reader_end(&reader);
+    reader_end(&reader, batch, code);
     return code;
 }
 
@@ -160,11 +181,11 @@ enum rpc_code store__query(struct store *store, const struct rpc_context *contex
     enum rpc_code code =
         store__query_prepare(&store->tables, request, context->arena, &query, status);
     if (code == RPC_OK)
-        code = reader_begin(store, context, &reader, status);
+        code = reader_begin(store, context, NULL, &reader, status);
     if (code != RPC_OK)
         return code;
     code = store__query_run(&reader, &query, response, status);
-    reader_end(&reader);
+    reader_end(&reader, NULL, code);
     return code;
 }
 
@@ -187,8 +208,8 @@ static void finish_commit(struct store_commit_work *work)
 static enum rpc_code handle_read(struct rpc_server_call *call, const void *request, void *response,
                                  struct rpc_status *status)
 {
-    return store__read(rpc_server_call_self(call), rpc_server_call_context(call), request, response,
-                       status);
+    return store__read(rpc_server_call_self(call), rpc_server_call_context(call),
+                       rpc_server_call_batch(call), request, response, status);
 }
 
 static enum rpc_code handle_stamps(struct rpc_server_call *call, const void *message,
@@ -196,9 +217,9 @@ static enum rpc_code handle_stamps(struct rpc_server_call *call, const void *mes
 {
     const Lotcast__V1__StampsRequest *request = message;
     Lotcast__V1__StampsResponse *response = response_message;
-    enum rpc_code code = read_stamps(rpc_server_call_self(call), rpc_server_call_arena(call),
-                                     request->partitions, request->n_partitions, &response->stamps,
-                                     status);
+    enum rpc_code code =
+        read_stamps(rpc_server_call_self(call), rpc_server_call_arena(call), request->partitions,
+                    request->n_partitions, &response->stamps, status);
     response->n_stamps = code == RPC_OK ? request->n_partitions : 0;
     return code;
 }
@@ -239,5 +260,5 @@ static enum rpc_code handle_check(struct rpc_server_call *call, const void *requ
                         response, status);
 }
 
-rpc_handler *const store__handlers[] = {handle_read, handle_stamps, handle_commit, handle_query, handle_backup,
-                                        handle_check};
+rpc_handler *const store__handlers[] = {handle_read,  handle_stamps, handle_commit,
+                                        handle_query, handle_backup, handle_check};

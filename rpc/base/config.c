@@ -22,7 +22,7 @@ enum form {
     FORM_SWITCH,   /* on, off */
     FORM_HTTP_URL, /* a trailing slash is dropped */
     FORM_ORIGIN,   /* such a URL without a path */
-    FORM_RPC_URL,  /* req+ipc:// or req+tcp:// */
+    FORM_RPC_URL,  /* ipc://, tcp://, tls+tcp://, and with req+ */
     FORM_FILE,     /* one that can be read */
     FORM_VERSION,  /* v24.0 */
     FORM_CIDRS,
@@ -61,9 +61,10 @@ static const struct variable variables[CONFIG_COUNT] = {
     [CONFIG_RPC] = {"LOTCAST_RPC", "", FORM_RPC_URL, 0,
                     "the open door for tools; default req+ipc://DATA_DIR/rpc.sock"},
     [CONFIG_STORE_URL] = {"LOTCAST_STORE_URL", "", FORM_RPC_URL, 0,
-                          "where the store listens; default an ipc socket in DATA_DIR"},
+                          "where the store listens: ipc://PATH, tcp://HOST:PORT on loopback, "
+                          "tls+tcp://HOST:PORT; default ipc://DATA_DIR/store.sock"},
     [CONFIG_LOGIC_URL] = {"LOTCAST_LOGIC_URL", "", FORM_RPC_URL, 0,
-                          "where the logic listens; default an ipc socket in DATA_DIR"},
+                          "where the logic listens, likewise; default ipc://DATA_DIR/logic.sock"},
     [CONFIG_TLS_CA] = {"LOTCAST_TLS_CA", "", FORM_FILE, 0, "PEM file, for tls+tcp between roles"},
     [CONFIG_TLS_CERT] = {"LOTCAST_TLS_CERT", "", FORM_FILE, 0, "PEM file"},
     [CONFIG_TLS_KEY] = {"LOTCAST_TLS_KEY", "", FORM_FILE, 0, "PEM file"},
@@ -169,13 +170,24 @@ static bool valid_origin(const char *text)
 /* The transports that there are, and a socket's path that the system can hold. */
 static bool valid_rpc_url(const char *text)
 {
-    static const char ipc[] = "req+ipc://";
-    static const char tcp[] = "req+tcp://";
-    if (strncmp(text, ipc, sizeof ipc - 1) == 0) {
-        size_t len = strlen(text) - (sizeof ipc - 1);
-        return len > 0 && len < sizeof(((struct sockaddr_un *)0)->sun_path);
+    static const struct {
+        const char *prefix;
+        bool ipc;
+    } forms[] = {{"ipc://", true},
+                 {"tcp://", false},
+                 {"tls+tcp://", false},
+                 {"req+ipc://", true},
+                 {"req+tcp://", false}};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        size_t prefix_len = strlen(forms[i].prefix);
+        if (strncmp(text, forms[i].prefix, prefix_len) != 0)
+            continue;
+        const char *rest = text + prefix_len;
+        size_t len = strlen(rest);
+        return forms[i].ipc ? len > 0 && len < sizeof(((struct sockaddr_un *)0)->sun_path)
+                            : valid_host_port(rest);
     }
-    return strncmp(text, tcp, sizeof tcp - 1) == 0 && valid_host_port(text + sizeof tcp - 1);
+    return false;
 }
 
 static bool valid_version(const char *text)
