@@ -1,6 +1,12 @@
 /*
- * The proto3 JSON mapping (protobuf.dev/programming-guides/json), by plans that are made once from
- * the registry. Our API's own choices are options on top.
+ * The proto3 JSON mapping (protobuf.dev/programming-guides/json), the well-known types included, by
+ * plans that are made once from the registry. Our API's own choices are options on top. protobuf's
+ * conformance suite holds the codec to it (test/conformance).
+ *
+ * Stricter than the mapping has to be, always: a member given twice, \u0000 (a C string would be
+ * cut), a nesting deeper than JSON_DEPTH_MAX. A oneof's members exclude each other; null is absence
+ * (but a google.protobuf.Value is it), and refused within a list or a map. An Any is of a type of
+ * the registry.
  */
 #ifndef RPC_JSON_H
 #define RPC_JSON_H
@@ -16,15 +22,21 @@
 
 struct json_codec; /* immutable, any thread */
 
+/* All false: the proto3 JSON mapping as it stands, with unknown members refused. */
 struct json_options {
-    /* Every number is a JSON number: never quoted. An integer outside ±(2^53 - 1) or with a point
-     * or an exponent, and a NaN, are errors. Without it 64-bit integers are quoted. */
+    /* 64-bit integers are JSON numbers too. One outside ±(2^53 - 1) is an error, both ways. */
     bool integers_as_numbers;
-    /* Every field is printed; absent messages are null. Of a oneof only the member that is set. */
+    /* A number is taken only as a JSON number, never quoted; one for an integer has neither a point
+     * nor an exponent. NaN and the infinities are errors, both ways. */
+    bool strict_numbers;
+    /* Every field is printed that is not a message, and of a oneof only the member that is set. */
     bool print_defaults;
+    /* Messages, and fields with a presence of their own, that are absent are printed as null. */
+    bool print_nulls;
     bool hide_session_token; /* fields marked session_token are not printed */
-    bool hide_redacted; /* fields marked redacted print as "[redacted]" (for logs and terminals) */
-    bool strict_names;  /* only the JSON name is taken, not the .proto name too */
+    bool hide_redacted;  /* fields marked redacted print as "[redacted]" (for logs and terminals) */
+    bool strict_names;   /* only the JSON name is taken, not the .proto name too */
+    bool ignore_unknown; /* members that no field has, and names that an enum lacks, are skipped */
 };
 
 /* The options of the REST API. */

@@ -1,8 +1,9 @@
 /*
- * The JSON codec's insides. json_plan.c makes plans of the registry's messages; json_text.c checks
- * a text (with json_keys.c for duplicate keys) before json_parse.c lets yajl walk it; json_value.c
- * turns texts into scalars, for json_path.c too; json_number.c has the exact numbers, json_print.c
- * prints.
+ * The JSON codec's insides. json_plan.c makes plans of the registry's messages; json_parse.c walks
+ * a text and fills messages, json_error.c says why it did not; json_text.c knows JSON's texts and
+ * checks a whole one (with json_keys.c for duplicate keys); json_value.c turns texts into scalars,
+ * for json_path.c too; json_number.c has the exact numbers, json_known.c the well-known types that
+ * JSON shows as a string, json_any.c Any. json_print.c walks messages, json_scalar.c prints values.
  */
 #ifndef RPC_JSON_INTERNAL_H
 #define RPC_JSON_INTERNAL_H
@@ -34,6 +35,19 @@ enum json__kind {
     JSON__WRAPPER, /* a google.protobuf.*Value: a bare value or null */
 };
 
+/* What JSON has for a message. */
+enum json__form {
+    JSON__PLAIN,      /* an object of its fields */
+    JSON__WRAPPED,    /* google.protobuf.*Value: the bare value or null */
+    JSON__TIMESTAMP,  /* a string, as the next two */
+    JSON__DURATION,   /* */
+    JSON__FIELD_MASK, /* */
+    JSON__STRUCT,     /* any object */
+    JSON__VALUE,      /* any value */
+    JSON__LIST_VALUE, /* any list */
+    JSON__ANY,        /* its message with an @type, or a value beside one */
+};
+
 /* How a message's struct says whether a single field is there. */
 enum json__presence {
     JSON__ALWAYS, /* a default value is absence */
@@ -45,7 +59,8 @@ struct json__field {
     enum json__kind kind; /* an element's, of a repeated field */
     enum json__presence presence;
     bool repeated;
-    bool map; /* repeated entries that JSON shows as an object */
+    bool map;        /* repeated entries that JSON shows as an object */
+    bool takes_null; /* null is a value of it: google.protobuf.Value and NullValue */
     bool hidden;
     bool redacted;
     unsigned places; /* decimal places of an integer */
@@ -71,7 +86,7 @@ struct json__name {
 
 struct json__plan {
     const struct registry_message *message;
-    bool wrapper;
+    enum json__form form;
     size_t field_count;
     struct json__field *fields; /* in the order of the descriptor: by number */
     size_t name_mask;           /* slots - 1 */
@@ -85,6 +100,7 @@ struct json__plan_slot {
 
 struct json_codec {
     struct json_options options;
+    const struct registry *registry;
     struct arena arena; /* holds all plans */
     size_t plan_count;
     struct json__plan *plans;
@@ -105,12 +121,28 @@ const struct json__field *json__field_find(const struct json__plan *plan, struct
  */
 size_t json__plain_run(const uint8_t *data, size_t len);
 
+static inline void json__blanks_skip(struct span text, size_t *at)
+{
+    while (*at < text.len && (text.data[*at] == ' ' || text.data[*at] == '\n' ||
+                              text.data[*at] == '\r' || text.data[*at] == '\t'))
+        (*at)++;
+}
+
+/*
+ * Each goes over a token that begins at *at. False, with *at at the offence, if there is none.
+ * A string's raw text lies between its quotes.
+ */
+bool json__string_scan(struct span text, size_t *at, struct span *ret_raw, bool *ret_escaped);
+bool json__number_scan(struct span text, size_t *at, struct span *ret_number);
+bool json__literal_scan(struct span text, size_t *at, const char *literal);
+/* The bytes that a scanned string with escapes stands for; NULL data: the arena is full. */
+struct span json__string_decode(struct span raw, struct arena *arena);
+
 /*
  * As json_text_check. RPC_INVALID_ARGUMENT with the position of an offence, RPC_RESOURCE_EXHAUSTED
- * when the arena is full. ret_escapes: whether any string has an escape.
+ * when the arena is full.
  */
-enum rpc_code json__text_check(struct span text, struct arena *arena, bool *ret_escapes,
-                               size_t *ret_position);
+enum rpc_code json__text_check(struct span text, struct arena *arena, size_t *ret_position);
 
 /* Keys of one open object that are compared one by one, before a table is made. */
 #define JSON__KEYS_FEW 16
@@ -173,6 +205,7 @@ enum json__token {
     JSON__TOKEN_TRUE,
     JSON__TOKEN_NUMBER, /* the text is a valid JSON number */
     JSON__TOKEN_STRING, /* the text is valid UTF-8 without NUL */
+    JSON__TOKEN_NULL,   /* only for a field that takes it */
     JSON__TOKEN_TEXT,   /* of a URL: the field's type says what it is */
 };
 
@@ -202,6 +235,10 @@ enum rpc_code json__slot_element(const struct json__field *field, ProtobufCMessa
 void json__slot_filled(const struct json__field *field, ProtobufCMessage *message);
 /* A new initialised message; NULL: the arena is full. */
 ProtobufCMessage *json__message_new(const struct json__plan *plan, struct arena *arena);
+/* A single message of `message`, made and marked as there if it is not; codes of json__slot_single.
+ */
+enum rpc_code json__message_enter(const struct json__field *field, ProtobufCMessage *message,
+                                  struct arena *arena, ProtobufCMessage **ret_inner);
 /* The scalar that a slot's value is: a wrapper's `value`, else the field itself. */
 static inline const struct json__field *json__scalar_of(const struct json__field *field)
 {
@@ -212,5 +249,35 @@ static inline void *json__member(const void *message, size_t offset)
 {
     return (uint8_t *)(uintptr_t)message + offset;
 }
+
+/*
+ * Append the scalar of such a slot, and the key of a map's entry, which is always a string. False:
+ * JSON has nothing for it. The buffer remembers if it is full.
+ */
+bool json__scalar_print(const struct json_codec *codec, const struct json__field *field,
+                        const void *slot, struct buffer *out);
+bool json__key_print(const struct json__field *field, const void *slot, struct buffer *out);
+
+/* --- well-known types --------------------------------------------------------------------------
+ */
+
+/* Whether JSON has a string for a message of this form. */
+static inline bool json__form_is_text(enum json__form form)
+{
+    return form == JSON__TIMESTAMP || form == JSON__DURATION || form == JSON__FIELD_MASK;
+}
+
+/* Fills a message of such a form. RPC_INVALID_ARGUMENT, RPC_RESOURCE_EXHAUSTED. */
+enum rpc_code json__known_parse(const struct json__plan *plan, struct span text,
+                                struct arena *arena, ProtobufCMessage *message);
+/* Appends it as a string with its quotes. False: JSON has no text for it. */
+bool json__known_print(const struct json__plan *plan, const ProtobufCMessage *message,
+                       struct buffer *out);
+
+/* The plan of the message that an Any's type URL names; NULL: the registry has none. */
+const struct json__plan *json__any_plan(const struct json_codec *codec, struct span url);
+/* Packs `inner` into an Any. RPC_RESOURCE_EXHAUSTED. */
+enum rpc_code json__any_pack(const struct json__plan *plan, ProtobufCMessage *any, struct span url,
+                             const ProtobufCMessage *inner, struct arena *arena);
 
 #endif

@@ -1,172 +1,143 @@
 /*
- * Parsing: the text is checked as a whole first (json_text.c), so what yajl then calls back with is
- * valid JSON, and the first error found is the first of the text.
+ * Parsing, in one walk over the text: tokens are checked as they are met and go to their fields at
+ * once. A stack of frames stands for the open objects and lists.
  *
- * A stack of frames stands for the open objects and lists; its depth is bounded by the check.
- * yajl's own memory is one block, large enough by what the check has seen, because yajl never looks
- * whether an allocation failed: on the stack for most texts, in the call's arena where a text needs
- * more.
+ * An error of the text wins over a wrong value before it: when the walk fails, for whatever reason,
+ * the whole text is checked (json_text.c), and what that finds is the answer. Where the walk itself
+ * cannot see a duplicate key (maps, members that are skipped) or has to look ahead (the @type of an
+ * Any may come last), the text is checked first: `checked`. What skips or looks ahead relies on it.
  */
-#include <assert.h>
 #include <string.h>
-#include <yajl/yajl_parse.h>
 
-#include "rpc/json_internal.h"
+#include "rpc/json_parser.h"
 
-/* yajl's handle, lexer and state stack, which our depth never grows, and a buffer's first 2 KiB for
- * the blank that ends a text: 2.5 KB as measured with 2.1.0. */
-#define YAJL_BYTES_FIXED 4096
-/* A buffer begins with 2 KiB and doubles until it is larger than its text; old ones are not reused.
- */
-#define YAJL_BUFFER_BYTES(len) (4096 + 4 * (len))
-#define YAJL_ALIGNMENT _Alignof(max_align_t)
-
-enum frame_kind { FRAME_OBJECT, FRAME_LIST, FRAME_MAP };
-
-struct frame {
-    enum frame_kind kind;
-    ProtobufCMessage *message;     /* OBJECT: this one; LIST and MAP: the one that has the field */
-    const struct json__plan *plan; /* OBJECT */
-    const struct json__field
-        *field;      /* OBJECT: the member whose value is next, or NULL; else the list */
-    size_t next;     /* OBJECT: the field that is guessed next; LIST: elements begun */
-    size_t capacity; /* LIST and MAP: of the field's array */
-    struct span key; /* MAP: of the entry whose value is next */
-    uint64_t *seen;  /* OBJECT: a bit a field, where a field has more names than one */
+/* A value's token. */
+struct token {
+    enum json__token kind;
+    struct span text;
 };
 
-struct parser {
-    const struct json_codec *codec;
-    struct arena *arena;
-    struct rpc_status *status;
-    ProtobufCMessage *root;
-    const struct json__plan *root_plan;
-    enum rpc_code code; /* of the first error */
-    size_t depth;
-    struct frame frames[JSON_DEPTH_MAX];
-};
+/* Checks the whole text, once. False: it is not JSON. */
+static bool check_text(struct json__parser *parser)
+{
+    size_t position = 0;
+    if (parser->checked)
+        return true;
+    enum rpc_code code = json__text_check(parser->text, parser->arena, &position);
+    parser->checked = code == RPC_OK;
+    if (code == RPC_INVALID_ARGUMENT)
+        parser->code = json__fail_json(parser->status, position);
+    else if (code != RPC_OK)
+        (void)json__fail_memory(parser);
+    return parser->checked;
+}
 
-/* --- errors ------------------------------------------------------------------------------------
+/* --- the text ----------------------------------------------------------------------------------
  */
 
-struct path {
-    char text[RPC_STATUS_FIELD_BYTES * 2]; /* the status cuts it further */
-    size_t len;
-};
-
-static void path_add(struct path *path, const char *before, const void *text, size_t len)
+/* The byte at which the next token begins; 0 at the end. */
+static uint8_t next_byte(struct json__parser *parser)
 {
-    size_t room = sizeof path->text - 1 - path->len;
-    size_t before_len = strlen(before);
-    if (before_len + len > room)
-        len = before_len > room ? 0 : room - before_len;
-    if (before_len <= room) {
-        memcpy(path->text + path->len, before, before_len);
-        if (len > 0)
-            memcpy(path->text + path->len + before_len, text, len);
-        path->len += before_len + len;
-    }
-    path->text[path->len] = '\0';
+    json__blanks_skip(parser->text, &parser->at);
+    return parser->at == parser->text.len ? 0 : parser->text.data[parser->at];
 }
 
-/* Where the parser is: `targeting.countries[0]`. */
-static void path_make(const struct parser *parser, struct path *path)
+/* A string at its quote; decoded, it lies in the arena, else in the text. */
+static bool take_string(struct json__parser *parser, struct span *ret_string)
 {
-    path->len = 0;
-    path->text[0] = '\0';
-    for (size_t i = 0; i < parser->depth; i++) {
-        const struct frame *frame = &parser->frames[i];
-        char index[JSON__NUMBER_BYTES_MAX + 1];
-        switch (frame->kind) {
-        case FRAME_OBJECT:
-            if (frame->field != NULL)
-                path_add(path, path->len == 0 ? "" : ".", frame->field->name,
-                         frame->field->name_len);
-            break;
-        case FRAME_LIST: {
-            size_t len = json__number_write(index, false, frame->next - 1);
-            index[len++] = ']';
-            path_add(path, "[", index, len);
-            break;
+    struct span raw;
+    bool escaped;
+    if (!json__string_scan(parser->text, &parser->at, &raw, &escaped))
+        return false;
+    if (escaped)
+        raw = json__string_decode(raw, parser->arena);
+    if (raw.data == NULL)
+        return json__fail_memory(parser);
+    *ret_string = raw;
+    return true;
+}
+
+static bool take_key(struct json__parser *parser, struct span *ret_key)
+{
+    if (next_byte(parser) != '"' || !take_string(parser, ret_key) || next_byte(parser) != ':')
+        return false;
+    parser->at++;
+    return true;
+}
+
+/* Goes over the value at *at, and blanks before it, in a text that has been checked. */
+static void skip_value(struct span text, size_t *at)
+{
+    size_t depth = 0;
+    do {
+        struct span raw;
+        bool escaped;
+        json__blanks_skip(text, at);
+        uint8_t byte = text.data[*at];
+        if (byte == '"') {
+            (void)json__string_scan(text, at, &raw, &escaped);
+        } else if (byte == '{' || byte == '[' || byte == '}' || byte == ']') {
+            depth += byte == '{' || byte == '[' ? 1 : SIZE_MAX;
+            (*at)++;
+        } else if (byte == ',' || byte == ':') {
+            (*at)++;
+        } else {
+            while (*at < text.len && strchr(",:]} \t\r\n", text.data[*at]) == NULL)
+                (*at)++;
         }
-        case FRAME_MAP:
-            path_add(path, ".", frame->key.data, frame->key.len);
-            break;
-        }
-    }
+    } while (depth > 0);
 }
 
-/* Each of these returns 0, which stops yajl. */
-static int fail_memory(struct parser *parser)
+static bool skip_member(struct json__parser *parser)
 {
-    parser->code =
-        rpc_status_set(parser->status, RPC_RESOURCE_EXHAUSTED, "the request is too large");
-    return 0;
-}
-
-static int fail_unknown(struct parser *parser, struct span key)
-{
-    struct path path;
-    parser->frames[parser->depth - 1].field = NULL;
-    path_make(parser, &path);
-    path_add(&path, path.len == 0 ? "" : ".", key.data, key.len);
-    parser->code =
-        rpc_status_fail(parser->status, LOTCAST__V1__REASON__REASON_UNKNOWN_FIELD, path.text);
-    return 0;
-}
-
-static int fail_value(struct parser *parser, const char *expected)
-{
-    struct path path;
-    path_make(parser, &path);
-    parser->code =
-        rpc_status_fail_message(parser->status, LOTCAST__V1__REASON__REASON_INVALID_ARGUMENT,
-                                path.text, "This must be %s", expected);
-    return 0;
-}
-
-/* The value is none that the field can hold. */
-static int fail_type(struct parser *parser, const struct json__field *field)
-{
-    char expected[JSON__EXPECTED_BYTES];
-    return fail_value(parser, json__value_expected(field, expected));
-}
-
-static int fail_message(struct parser *parser, const char *message)
-{
-    struct path path;
-    path_make(parser, &path);
-    parser->code = rpc_status_fail_message(
-        parser->status, LOTCAST__V1__REASON__REASON_INVALID_ARGUMENT, path.text, "%s", message);
-    return 0;
+    if (!check_text(parser))
+        return false;
+    skip_value(parser->text, &parser->at);
+    return true;
 }
 
 /* --- where a value goes ------------------------------------------------------------------------
  */
 
-static struct frame *top(struct parser *parser)
+static struct json__frame *top(struct json__parser *parser)
 {
     return parser->depth == 0 ? NULL : &parser->frames[parser->depth - 1];
 }
 
-static int push_object(struct parser *parser, const struct json__plan *plan,
-                       ProtobufCMessage *message)
+/* An object or a list begins at its bracket. False, too, where it is nested too deeply. */
+static bool push(struct json__parser *parser, const struct json__frame *frame)
 {
-    assert(parser->depth < JSON_DEPTH_MAX);
-    struct frame frame = {.kind = FRAME_OBJECT, .message = message, .plan = plan};
-    if (!parser->codec->options.strict_names) {
-        frame.seen = arena_calloc(parser->arena, plan->field_count / 64 + 1, sizeof(uint64_t));
-        if (frame.seen == NULL)
-            return fail_memory(parser);
-    }
-    parser->frames[parser->depth++] = frame;
-    return 1;
+    if (parser->depth == JSON_DEPTH_MAX)
+        return false;
+    parser->at++;
+    struct json__frame *pushed = &parser->frames[parser->depth++];
+    *pushed = *frame;
+    if (frame->kind != JSON__FRAME_OBJECT)
+        return true;
+    pushed->seen = &pushed->few_seen;
+    if (frame->plan->field_count > 64)
+        pushed->seen =
+            arena_calloc(parser->arena, frame->plan->field_count / 64 + 1, sizeof(uint64_t));
+    return pushed->seen == NULL ? json__fail_memory(parser) : true;
+}
+
+static bool push_map(struct json__parser *parser, const struct json__field *field,
+                     ProtobufCMessage *message)
+{
+    struct json__frame frame = {.kind = JSON__FRAME_MAP, .message = message, .field = field};
+    return check_text(parser) && push(parser, &frame);
+}
+
+static bool push_list(struct json__parser *parser, const struct json__field *field,
+                      ProtobufCMessage *message)
+{
+    struct json__frame frame = {.kind = JSON__FRAME_LIST, .message = message, .field = field};
+    return push(parser, &frame);
 }
 
 /* A map's new entry with its key; its value's slot. */
-static enum rpc_code slot_entry(struct parser *parser, struct frame *frame,
-                                const struct json__field **ret_field, ProtobufCMessage **ret_owner,
-                                void **ret_slot)
+static enum rpc_code slot_entry(struct json__parser *parser, struct json__frame *frame,
+                                ProtobufCMessage **ret_owner, void **ret_slot)
 {
     const struct json__plan *plan = frame->field->plan;
     void *element;
@@ -183,303 +154,432 @@ static enum rpc_code slot_entry(struct parser *parser, struct frame *frame,
                              json__member(entry, key->offset));
     if (code != RPC_OK)
         return code;
-    json__slot_filled(frame->field, frame->message);
-    *ret_field = &plan->fields[1];
     *ret_owner = entry;
-    return json__slot_single(*ret_field, entry, parser->arena, ret_slot);
+    return json__slot_single(&plan->fields[1], entry, parser->arena, ret_slot);
 }
 
-/* The field that the next value is for, the message that has it, and its slot; 0 after a failure.
- */
-static int slot_next(struct parser *parser, const struct json__field **ret_field,
-                     ProtobufCMessage **ret_owner, void **ret_slot)
+/* The field that the next value is for; NULL: it is for a message, in ret_plan and ret_message. */
+static const struct json__field *target(struct json__parser *parser,
+                                        const struct json__plan **ret_plan,
+                                        ProtobufCMessage **ret_message)
 {
-    struct frame *frame = top(parser);
+    const struct json__frame *frame = top(parser);
+    if (frame == NULL || frame->kind == JSON__FRAME_ANY) {
+        *ret_plan = frame == NULL ? parser->root_plan : frame->plan;
+        *ret_message = frame == NULL ? parser->root : frame->message;
+        return NULL;
+    }
+    return frame->kind == JSON__FRAME_MAP ? &frame->field->plan->fields[1] : frame->field;
+}
+
+/* The slot of the field that the next value is for, and the message that has it. */
+static bool slot_next(struct json__parser *parser, ProtobufCMessage **ret_owner, void **ret_slot)
+{
+    struct json__frame *frame = top(parser);
     enum rpc_code code = RPC_INTERNAL;
-    *ret_field = frame->field;
     *ret_owner = frame->message;
     switch (frame->kind) {
-    case FRAME_OBJECT:
+    case JSON__FRAME_OBJECT:
         if (frame->field->repeated)
-            return fail_value(parser, frame->field->map ? "an object" : "a list");
+            return json__fail_value(parser, frame->field->map ? "an object" : "a list");
         code = json__slot_single(frame->field, frame->message, parser->arena, ret_slot);
-        if (code == RPC_INVALID_ARGUMENT)
-            return fail_message(parser, "Only one of several fields may be given");
-        break;
-    case FRAME_LIST:
+        return code == RPC_OK ? true : json__fail_slot(parser, code);
+    case JSON__FRAME_LIST:
         code = json__slot_element(frame->field, frame->message, &frame->capacity, parser->arena,
                                   ret_slot);
         break;
-    case FRAME_MAP:
-        code = slot_entry(parser, frame, ret_field, ret_owner, ret_slot);
+    case JSON__FRAME_MAP:
+        code = slot_entry(parser, frame, ret_owner, ret_slot);
         if (code == RPC_INVALID_ARGUMENT)
-            return fail_message(parser, "This is not a valid key");
+            return json__fail_message(parser, "This is not a valid key");
+        break;
+    case JSON__FRAME_ANY:
         break;
     }
-    return code == RPC_OK ? 1 : fail_memory(parser);
+    return code == RPC_OK ? true : json__fail_memory(parser);
 }
 
-/* --- yajl's callbacks --------------------------------------------------------------------------
- */
-
-/* A list's element has begun. */
-static void begin_value(struct parser *parser)
+/* Counts what slot_next gave room for, once it has been filled. */
+static void slot_done(struct json__parser *parser, const struct json__field *field,
+                      ProtobufCMessage *owner)
 {
-    struct frame *frame = top(parser);
-    if (frame != NULL && frame->kind == FRAME_LIST)
-        frame->next++;
-}
-
-static int store(struct parser *parser, const struct json__field *field, ProtobufCMessage *owner,
-                 void *slot, enum json__token token, struct span text)
-{
-    enum rpc_code code =
-        json__value_store(parser->codec, json__scalar_of(field), token, text, parser->arena, slot);
-    if (code == RPC_RESOURCE_EXHAUSTED)
-        return fail_memory(parser);
-    if (code != RPC_OK)
-        return fail_type(parser, field);
+    const struct json__frame *frame = top(parser);
+    if (frame->kind == JSON__FRAME_MAP)
+        json__slot_filled(frame->field, frame->message);
     json__slot_filled(field, owner);
-    return 1;
 }
 
-static int on_scalar(struct parser *parser, enum json__token token, struct span text)
+/* The message of the field that the next value is for; one that is there already is merged into. */
+static bool message_next(struct json__parser *parser, const struct json__field *field,
+                         ProtobufCMessage **ret_message)
 {
-    const struct json__field *field;
-    ProtobufCMessage *owner;
-    void *slot;
-    begin_value(parser);
-    if (parser->depth == 0) {
-        if (!parser->root_plan->wrapper)
-            return fail_value(parser, "an object");
-        field = &parser->root_plan->fields[0];
-        return store(parser, field, parser->root, json__member(parser->root, field->offset), token,
-                     text);
-    }
-    if (!slot_next(parser, &field, &owner, &slot))
-        return 0;
-    return store(parser, field, owner, slot, token, text);
-}
-
-static int on_null(void *context)
-{
-    struct parser *parser = context;
-    begin_value(parser);
-    const struct frame *frame = top(parser);
-    if (frame == NULL)
-        return fail_value(parser, "an object");
-    if (frame->kind != FRAME_OBJECT)
-        return fail_message(parser, "This must not be null");
-    return 1; /* as if it were not there */
-}
-
-static int on_boolean(void *context, int value)
-{
-    return on_scalar(context, value ? JSON__TOKEN_TRUE : JSON__TOKEN_FALSE, (struct span){NULL, 0});
-}
-
-static int on_number(void *context, const char *text, size_t len)
-{
-    return on_scalar(context, JSON__TOKEN_NUMBER, span_of(text, len));
-}
-
-static int on_string(void *context, const unsigned char *text, size_t len)
-{
-    return on_scalar(context, JSON__TOKEN_STRING, span_of(text, len));
-}
-
-/* An object where a map's field is next. */
-static int push_container(struct parser *parser, enum frame_kind kind)
-{
-    const struct frame *frame = top(parser);
-    assert(parser->depth < JSON_DEPTH_MAX);
-    parser->frames[parser->depth++] =
-        (struct frame){.kind = kind, .message = frame->message, .field = frame->field};
-    return 1;
-}
-
-static int on_start_map(void *context)
-{
-    struct parser *parser = context;
-    begin_value(parser);
-    struct frame *frame = top(parser);
-    if (frame == NULL && !parser->root_plan->wrapper)
-        return push_object(parser, parser->root_plan, parser->root);
-    if (frame == NULL)
-        return fail_type(parser, &parser->root_plan->fields[0]);
-    if (frame->kind == FRAME_OBJECT && frame->field->map)
-        return push_container(parser, FRAME_MAP);
-    const struct json__field *field;
     ProtobufCMessage *owner, *message = NULL;
     void *slot;
-    const struct json__field *expected =
-        frame->kind == FRAME_MAP ? &frame->field->plan->fields[1] : frame->field;
-    if (expected->kind != JSON__MESSAGE)
-        return fail_type(parser, expected);
-    if (!slot_next(parser, &field, &owner, &slot))
-        return 0;
-    /* A single message that is there already is merged into. */
-    if (frame->kind == FRAME_OBJECT)
+    if (!slot_next(parser, &owner, &slot))
+        return false;
+    if (top(parser)->kind == JSON__FRAME_OBJECT)
         memcpy(&message, slot, sizeof message);
     if (message == NULL)
         message = json__message_new(field->plan, parser->arena);
     if (message == NULL)
-        return fail_memory(parser);
+        return json__fail_memory(parser);
     memcpy(slot, &message, sizeof message);
-    json__slot_filled(field, owner);
-    return push_object(parser, field->plan, message);
+    slot_done(parser, field, owner);
+    *ret_message = message;
+    return true;
 }
 
-static int on_map_key(void *context, const unsigned char *text, size_t len)
+/* --- scalars -----------------------------------------------------------------------------------
+ */
+
+static bool store(struct json__parser *parser, const struct json__field *field,
+                  ProtobufCMessage *owner, struct token token, void *slot)
 {
-    struct parser *parser = context;
-    struct frame *frame = top(parser);
-    struct span key = span_of(text, len);
-    if (frame->kind == FRAME_MAP) {
-        /* Kept until the value comes: yajl's own copy does not last. */
-        frame->key = span_of(arena_strndup(parser->arena, text, len), len);
-        return frame->key.data == NULL ? fail_memory(parser) : 1;
+    enum rpc_code code = json__value_store(parser->codec, json__scalar_of(field), token.kind,
+                                           token.text, parser->arena, slot);
+    if (code == RPC_RESOURCE_EXHAUSTED)
+        return json__fail_memory(parser);
+    if (code == RPC_OK) {
+        slot_done(parser, field, owner);
+        return true;
     }
+    /* A name that the enum lacks: as if the field, element or entry were not there. */
+    if (field->kind == JSON__ENUM && token.kind == JSON__TOKEN_STRING &&
+        parser->codec->options.ignore_unknown)
+        return true;
+    return json__fail_type(parser, field);
+}
+
+/* A scalar as a google.protobuf.Value. */
+static bool store_value(struct json__parser *parser, const struct json__plan *plan,
+                        ProtobufCMessage *message, struct token token)
+{
+    static const size_t members[] = {
+        [JSON__TOKEN_FALSE] = 3,  [JSON__TOKEN_TRUE] = 3, [JSON__TOKEN_NUMBER] = 1,
+        [JSON__TOKEN_STRING] = 2, [JSON__TOKEN_NULL] = 0,
+    };
+    const struct json__field *field = &plan->fields[members[token.kind]];
+    void *slot;
+    enum rpc_code code = json__slot_single(field, message, parser->arena, &slot);
+    if (code != RPC_OK)
+        return json__fail_slot(parser, code);
+    code = json__value_store(parser->codec, field, token.kind, token.text, parser->arena, slot);
+    if (code == RPC_INVALID_ARGUMENT)
+        return json__fail_type(parser, field);
+    if (code != RPC_OK)
+        return json__fail_memory(parser);
+    json__slot_filled(field, message);
+    return true;
+}
+
+/* A scalar for a message that is no wrapper's field. */
+static bool fill_message(struct json__parser *parser, const struct json__plan *plan,
+                         ProtobufCMessage *message, struct token token)
+{
+    enum rpc_code code = RPC_INVALID_ARGUMENT;
+    if (plan->form == JSON__VALUE)
+        return store_value(parser, plan, message, token);
+    if (plan->form == JSON__WRAPPED)
+        code = json__value_store(parser->codec, &plan->fields[0], token.kind, token.text,
+                                 parser->arena, json__member(message, plan->fields[0].offset));
+    else if (json__form_is_text(plan->form) && token.kind == JSON__TOKEN_STRING)
+        code = json__known_parse(plan, token.text, parser->arena, message);
+    if (code == RPC_INVALID_ARGUMENT)
+        return json__fail_form(parser, plan);
+    return code == RPC_OK ? true : json__fail_memory(parser);
+}
+
+static bool on_scalar(struct json__parser *parser, struct token token)
+{
+    const struct json__plan *plan;
+    ProtobufCMessage *owner, *message;
+    void *slot;
+    const struct json__field *field = target(parser, &plan, &message);
+    if (field == NULL)
+        return fill_message(parser, plan, message, token);
+    if (field->kind == JSON__MESSAGE)
+        return message_next(parser, field, &message) &&
+               fill_message(parser, field->plan, message, token);
+    return slot_next(parser, &owner, &slot) && store(parser, field, owner, token, slot);
+}
+
+static bool on_null(struct json__parser *parser)
+{
+    const struct json__plan *plan;
+    ProtobufCMessage *message;
+    struct token token = {JSON__TOKEN_NULL, {NULL, 0}};
+    const struct json__field *field = target(parser, &plan, &message);
+    if (field == NULL)
+        return plan->form == JSON__VALUE ? store_value(parser, plan, message, token)
+                                         : json__fail_form(parser, plan);
+    bool member = top(parser)->kind == JSON__FRAME_OBJECT;
+    if (field->takes_null && !(member && field->repeated))
+        return on_scalar(parser, token);
+    /* A member is as if it were not there. */
+    return member ? true : json__fail_message(parser, "This must not be null");
+}
+
+/* --- objects and lists -------------------------------------------------------------------------
+ */
+
+/* Looks for the @type of the object that begins at the parser's place. False: there is none. */
+static bool find_type(struct json__parser *parser, struct span *ret_url)
+{
+    struct span text = parser->text, key;
+    bool escaped;
+    size_t at = parser->at + 1;
+    for (;;) {
+        json__blanks_skip(text, &at);
+        if (text.data[at] == ',') {
+            at++;
+            json__blanks_skip(text, &at);
+        }
+        if (text.data[at] != '"' || !json__string_scan(text, &at, &key, &escaped))
+            return false;
+        json__blanks_skip(text, &at);
+        at++; /* the colon */
+        json__blanks_skip(text, &at);
+        if (escaped)
+            key = json__string_decode(key, parser->arena);
+        if (key.data != NULL && span_equal_string(key, JSON__ANY_TYPE))
+            break;
+        skip_value(text, &at);
+    }
+    if (text.data[at] != '"')
+        return false;
+    size_t before = parser->at;
+    parser->at = at;
+    bool found = take_string(parser, ret_url);
+    parser->at = before;
+    return found;
+}
+
+static bool push_any(struct json__parser *parser, const struct json__plan *any_plan,
+                     ProtobufCMessage *any)
+{
+    struct json__frame frame = {.kind = JSON__FRAME_OBJECT, .message = any, .plan = any_plan};
+    if (!check_text(parser))
+        return false;
+    if (!find_type(parser, &frame.url)) {
+        if (parser->code != RPC_OK)
+            return false;
+        /* An empty object is an empty Any. */
+        size_t at = parser->at + 1;
+        json__blanks_skip(parser->text, &at);
+        return parser->text.data[at] == '}'
+                   ? push(parser, &frame)
+                   : json__fail_message(parser, "This must have a text @type");
+    }
+    frame.plan = json__any_plan(parser->codec, frame.url);
+    if (frame.plan == NULL)
+        return json__fail_message(parser, "This has an unknown @type");
+    frame.any = any;
+    frame.message = json__message_new(frame.plan, parser->arena);
+    if (frame.message == NULL)
+        return json__fail_memory(parser);
+    frame.kind = frame.plan->form == JSON__PLAIN ? JSON__FRAME_OBJECT : JSON__FRAME_ANY;
+    return push(parser, &frame);
+}
+
+/* The Struct or the ListValue within a Value. */
+static bool enter_value(struct json__parser *parser, const struct json__field *member,
+                        ProtobufCMessage *value, ProtobufCMessage **ret_inner)
+{
+    enum rpc_code code = json__message_enter(member, value, parser->arena, ret_inner);
+    return code == RPC_OK ? true : json__fail_slot(parser, code);
+}
+
+static bool open_object(struct json__parser *parser, const struct json__plan *plan,
+                        ProtobufCMessage *message)
+{
+    struct json__frame frame = {.kind = JSON__FRAME_OBJECT, .message = message, .plan = plan};
+    switch (plan->form) {
+    case JSON__PLAIN:
+        return push(parser, &frame);
+    case JSON__STRUCT:
+        return push_map(parser, &plan->fields[0], message);
+    case JSON__VALUE:
+        if (!enter_value(parser, &plan->fields[4], message, &message))
+            return false;
+        return push_map(parser, &plan->fields[4].plan->fields[0], message);
+    case JSON__ANY:
+        return push_any(parser, plan, message);
+    case JSON__WRAPPED:
+    case JSON__TIMESTAMP:
+    case JSON__DURATION:
+    case JSON__FIELD_MASK:
+    case JSON__LIST_VALUE:
+        break;
+    }
+    return json__fail_form(parser, plan);
+}
+
+static bool open_list(struct json__parser *parser, const struct json__plan *plan,
+                      ProtobufCMessage *message)
+{
+    if (plan->form == JSON__VALUE) {
+        if (!enter_value(parser, &plan->fields[5], message, &message))
+            return false;
+        return push_list(parser, &plan->fields[5].plan->fields[0], message);
+    }
+    return push_list(parser, &plan->fields[0], message);
+}
+
+static bool takes_list(enum json__form form)
+{
+    return form == JSON__VALUE || form == JSON__LIST_VALUE;
+}
+
+static bool on_object(struct json__parser *parser)
+{
+    const struct json__plan *plan;
+    ProtobufCMessage *message;
+    const struct json__field *field = target(parser, &plan, &message);
+    if (field == NULL)
+        return open_object(parser, plan, message);
+    const struct json__frame *frame = top(parser);
+    if (frame->kind == JSON__FRAME_OBJECT && field->map)
+        return push_map(parser, field, frame->message);
+    if (field->kind != JSON__MESSAGE)
+        return json__fail_type(parser, field);
+    return message_next(parser, field, &message) && open_object(parser, field->plan, message);
+}
+
+static bool on_list(struct json__parser *parser)
+{
+    const struct json__plan *plan;
+    ProtobufCMessage *message;
+    const struct json__field *field = target(parser, &plan, &message);
+    if (field == NULL)
+        return takes_list(plan->form) ? open_list(parser, plan, message)
+                                      : json__fail_form(parser, plan);
+    const struct json__frame *frame = top(parser);
+    if (frame->kind == JSON__FRAME_OBJECT && field->map)
+        return json__fail_value(parser, "an object");
+    if (frame->kind == JSON__FRAME_OBJECT && field->repeated)
+        return push_list(parser, field, frame->message);
+    if (field->kind != JSON__MESSAGE || !takes_list(field->plan->form))
+        return json__fail_type(parser, field);
+    return message_next(parser, field, &message) && open_list(parser, field->plan, message);
+}
+
+/* The innermost object or list ends at its bracket. */
+static bool close_frame(struct json__parser *parser)
+{
+    struct json__frame *frame = top(parser);
+    if (frame->kind == JSON__FRAME_ANY && frame->next == 0)
+        return json__fail_message(parser, "This must be given");
+    if (frame->any != NULL &&
+        json__any_pack(json__plan_of(parser->codec, frame->any->descriptor), frame->any, frame->url,
+                       frame->message, parser->arena) != RPC_OK)
+        return json__fail_memory(parser);
+    parser->at++;
+    parser->depth--;
+    return true;
+}
+
+/* --- the walk ----------------------------------------------------------------------------------
+ */
+
+static bool on_value(struct json__parser *parser)
+{
+    struct token token = {JSON__TOKEN_FALSE, {NULL, 0}};
+    switch (next_byte(parser)) {
+    case '{':
+        return on_object(parser);
+    case '[':
+        return on_list(parser);
+    case '"':
+        token.kind = JSON__TOKEN_STRING;
+        return take_string(parser, &token.text) && on_scalar(parser, token);
+    case 't':
+        token.kind = JSON__TOKEN_TRUE;
+        return json__literal_scan(parser->text, &parser->at, "true") && on_scalar(parser, token);
+    case 'f':
+        return json__literal_scan(parser->text, &parser->at, "false") && on_scalar(parser, token);
+    case 'n':
+        return json__literal_scan(parser->text, &parser->at, "null") && on_null(parser);
+    default:
+        token.kind = JSON__TOKEN_NUMBER;
+        return json__number_scan(parser->text, &parser->at, &token.text) &&
+               on_scalar(parser, token);
+    }
+}
+
+/* A member of a message's object: its field is next, or it is skipped. */
+static bool on_field(struct json__parser *parser, struct json__frame *frame, struct span key)
+{
     const struct json__plan *plan = frame->plan;
     const struct json__field *field = NULL;
     if (frame->next < plan->field_count) {
         const struct json__field *guess = &plan->fields[frame->next];
-        if (guess->name_len == len && memcmp(guess->name, text, len) == 0)
+        if (guess->name_len == key.len && memcmp(guess->name, key.data, key.len) == 0)
             field = guess;
     }
     if (field == NULL)
         field = json__field_find(plan, key);
+    if (field == NULL && ((frame->any != NULL && span_equal_string(key, JSON__ANY_TYPE)) ||
+                          parser->codec->options.ignore_unknown))
+        return skip_member(parser);
     if (field == NULL)
-        return fail_unknown(parser, key);
+        return json__fail_unknown(parser, key);
     size_t index = (size_t)(field - plan->fields);
     frame->field = field;
     frame->next = index + 1;
-    if (frame->seen != NULL) {
-        uint64_t bit = (uint64_t)1 << (index % 64);
-        if ((frame->seen[index / 64] & bit) != 0)
-            return fail_message(parser, "This is given twice");
-        frame->seen[index / 64] |= bit;
+    uint64_t bit = (uint64_t)1 << (index % 64);
+    if ((frame->seen[index / 64] & bit) != 0)
+        return json__fail_message(parser, "This is given twice");
+    frame->seen[index / 64] |= bit;
+    return on_value(parser);
+}
+
+static bool on_any_member(struct json__parser *parser, struct json__frame *frame, struct span key)
+{
+    if (span_equal_string(key, JSON__ANY_VALUE)) {
+        frame->next = 1;
+        return on_value(parser);
     }
-    return 1;
+    if (span_equal_string(key, JSON__ANY_TYPE) || parser->codec->options.ignore_unknown)
+        return skip_member(parser);
+    return json__fail_unknown(parser, key);
 }
 
-static int on_start_array(void *context)
+/* The next member or element of the innermost object or list, or its end. */
+static bool on_next(struct json__parser *parser)
 {
-    struct parser *parser = context;
-    begin_value(parser);
-    const struct frame *frame = top(parser);
-    if (frame == NULL)
-        return fail_value(parser, "an object");
-    const struct json__field *field = frame->field;
-    if (frame->kind == FRAME_OBJECT && field->map)
-        return fail_value(parser, "an object");
-    if (frame->kind == FRAME_MAP)
-        field = &field->plan->fields[1];
-    if (frame->kind != FRAME_OBJECT || !field->repeated)
-        return fail_type(parser, field);
-    return push_container(parser, FRAME_LIST);
-}
-
-static int on_end(void *context)
-{
-    struct parser *parser = context;
-    parser->depth--;
-    return 1;
-}
-
-static const yajl_callbacks callbacks = {
-    .yajl_null = on_null,
-    .yajl_boolean = on_boolean,
-    .yajl_number = on_number,
-    .yajl_string = on_string,
-    .yajl_start_map = on_start_map,
-    .yajl_map_key = on_map_key,
-    .yajl_end_map = on_end,
-    .yajl_start_array = on_start_array,
-    .yajl_end_array = on_end,
-};
-
-/* --- yajl's memory -----------------------------------------------------------------------------
- */
-
-struct block {
-    uint8_t *bytes;
-    size_t size;
-    size_t used;
-};
-
-static void *block_malloc(void *context, size_t size)
-{
-    struct block *block = context;
-    /* Each allocation remembers its size before it, for realloc. */
-    size_t padded = (size + 2 * YAJL_ALIGNMENT - 1) / YAJL_ALIGNMENT * YAJL_ALIGNMENT;
-    assert(block->size - block->used >= padded);
-    uint8_t *start = block->bytes + block->used;
-    memcpy(start, &size, sizeof size);
-    block->used += padded;
-    return start + YAJL_ALIGNMENT;
-}
-
-static void *block_realloc(void *context, void *pointer, size_t size)
-{
-    void *fresh = block_malloc(context, size);
-    if (pointer != NULL) {
-        size_t old;
-        memcpy(&old, (uint8_t *)pointer - YAJL_ALIGNMENT, sizeof old);
-        memcpy(fresh, pointer, old < size ? old : size);
+    struct json__frame *frame = top(parser);
+    uint8_t byte = next_byte(parser);
+    if (byte == (frame->kind == JSON__FRAME_LIST ? ']' : '}'))
+        return close_frame(parser);
+    if (frame->begun) {
+        if (byte != ',')
+            return false;
+        parser->at++;
     }
-    return fresh;
+    frame->begun = true;
+    frame->next += frame->kind == JSON__FRAME_LIST;
+    if (frame->kind == JSON__FRAME_LIST)
+        return on_value(parser);
+    struct span key;
+    if (!take_key(parser, &key))
+        return false;
+    if (frame->kind == JSON__FRAME_OBJECT)
+        return on_field(parser, frame, key);
+    if (frame->kind == JSON__FRAME_ANY)
+        return on_any_member(parser, frame, key);
+    frame->key = key;
+    return on_value(parser);
 }
 
-static void block_free(void *context, void *pointer)
+static bool walk(struct json__parser *parser)
 {
-    (void)context; /* goes with the arena */
-    (void)pointer;
-}
-
-/* Bytes that yajl needs at most. */
-static size_t block_bytes(struct span text, bool escapes)
-{
-    size_t size = YAJL_BYTES_FIXED;
-    if (escapes) /* strings with them are decoded into a buffer */
-        size += YAJL_BUFFER_BYTES(text.len);
-    if (text.data[text.len - 1] >= '0' && text.data[text.len - 1] <= '9')
-        size += YAJL_BUFFER_BYTES(text.len); /* a number that ends the text is copied to one */
-    return size;
-}
-
-/* --- the whole ---------------------------------------------------------------------------------
- */
-
-static enum rpc_code fail_json(struct rpc_status *status, size_t position)
-{
-    enum rpc_code code = rpc_status_fail(status, LOTCAST__V1__REASON__REASON_INVALID_JSON, NULL);
-    if (status != NULL)
-        status->position = (int64_t)position;
-    return code;
-}
-
-static enum rpc_code run_yajl(struct parser *parser, struct span text, bool escapes)
-{
-    _Alignas(YAJL_ALIGNMENT) uint8_t fixed[YAJL_BYTES_FIXED];
-    struct block block = {.bytes = fixed, .size = block_bytes(text, escapes)};
-    if (block.size > sizeof fixed)
-        block.bytes = arena_alloc(parser->arena, block.size);
-    if (block.bytes == NULL) {
-        (void)fail_memory(parser);
-        return parser->code;
+    if (!on_value(parser))
+        return false;
+    while (parser->depth > 0) {
+        if (!on_next(parser))
+            return false;
     }
-    yajl_alloc_funcs memory = {block_malloc, block_realloc, block_free, &block};
-    yajl_handle handle = yajl_alloc(&callbacks, &memory, parser);
-    (void)yajl_config(handle, yajl_dont_validate_strings, 1); /* checked already, and better */
-    yajl_status result = yajl_parse(handle, text.data, text.len);
-    if (result == yajl_status_ok)
-        result = yajl_complete_parse(handle);
-    size_t position = yajl_get_bytes_consumed(handle);
-    yajl_free(handle);
-    if (parser->code != RPC_OK)
-        return parser->code;
-    return result == yajl_status_ok ? RPC_OK : fail_json(parser->status, position);
+    return next_byte(parser) == 0 && parser->at == parser->text.len;
 }
 
 enum rpc_code json_parse(const struct json_codec *codec, struct span text, struct arena *arena,
@@ -489,20 +589,20 @@ enum rpc_code json_parse(const struct json_codec *codec, struct span text, struc
     if (plan == NULL)
         return rpc_status_set(status, RPC_INTERNAL, "message %s is not in the registry",
                               message->descriptor->name);
-    bool escapes = false;
-    size_t position = 0;
-    enum rpc_code code = json__text_check(text, arena, &escapes, &position);
-    if (code == RPC_INVALID_ARGUMENT)
-        return fail_json(status, position);
-    if (code != RPC_OK)
-        return rpc_status_set(status, code, "the request is too large");
-    struct parser parser;
+    struct json__parser parser;
     parser.codec = codec;
+    parser.text = text;
+    parser.at = 0;
+    parser.checked = false;
     parser.arena = arena;
     parser.status = status;
     parser.root = message;
     parser.root_plan = plan;
     parser.code = RPC_OK;
     parser.depth = 0;
-    return run_yajl(&parser, text, escapes);
+    if (walk(&parser))
+        return RPC_OK;
+    if (!check_text(&parser))
+        return parser.code;
+    return parser.code != RPC_OK ? parser.code : json__fail_json(status, parser.at);
 }

@@ -32,24 +32,20 @@ static struct span take_segment(struct span *path)
     return segment;
 }
 
-/* The single message that a path goes through, made if it is not there. */
-static enum rpc_code enter(const struct json__field *field, ProtobufCMessage *message,
-                           struct arena *arena, ProtobufCMessage **ret_message)
+/* Whether one text is a value of the field: of a message, where JSON has a string for it. */
+static bool is_leaf(const struct json__field *field)
 {
-    void *slot;
-    enum rpc_code code = json__slot_single(field, message, arena, &slot);
-    if (code != RPC_OK)
-        return code;
-    ProtobufCMessage *inner;
-    memcpy(&inner, slot, sizeof inner);
-    if (inner == NULL)
-        inner = json__message_new(field->plan, arena);
-    if (inner == NULL)
+    return field->kind != JSON__MESSAGE || json__form_is_text(field->plan->form);
+}
+
+static enum rpc_code store_known(const struct json__field *field, struct span text,
+                                 struct arena *arena, void *slot)
+{
+    ProtobufCMessage *known = json__message_new(field->plan, arena);
+    if (known == NULL)
         return RPC_RESOURCE_EXHAUSTED;
-    memcpy(slot, &inner, sizeof inner);
-    json__slot_filled(field, message);
-    *ret_message = inner;
-    return RPC_OK;
+    memcpy(slot, &known, sizeof known);
+    return json__known_parse(field->plan, text, arena, known);
 }
 
 static enum rpc_code store(const struct json_codec *codec, const struct json__field *field,
@@ -61,7 +57,9 @@ static enum rpc_code store(const struct json_codec *codec, const struct json__fi
     enum rpc_code code = field->repeated
                              ? json__slot_element(field, message, &capacity, arena, &slot)
                              : json__slot_single(field, message, arena, &slot);
-    if (code == RPC_OK)
+    if (code == RPC_OK && field->kind == JSON__MESSAGE)
+        code = store_known(field, text, arena, slot);
+    else if (code == RPC_OK)
         code =
             json__value_store(codec, json__scalar_of(field), JSON__TOKEN_TEXT, text, arena, slot);
     if (code == RPC_OK)
@@ -82,16 +80,15 @@ enum rpc_code json_set_from_text(const struct json_codec *codec, ProtobufCMessag
     while (plan != NULL && code == RPC_OK) {
         bool last = rest.len == 0 || memchr(rest.data, '.', rest.len) == NULL;
         field = json__field_find(plan, take_segment(&rest));
-        if (field == NULL || field->map || (!last && field->repeated) ||
-            (field->kind == JSON__MESSAGE) == last)
+        if (field == NULL || field->map || (!last && field->repeated) || is_leaf(field) != last)
             return fail(status, LOTCAST__V1__REASON__REASON_UNKNOWN_FIELD, path, NULL);
         if (last) {
             code = store(codec, field, message, text, arena);
             break;
         }
-        code = enter(field, message, arena, &message);
+        code = json__message_enter(field, message, arena, &message);
         plan = field->plan;
-        if (plan->wrapper)
+        if (plan->form != JSON__PLAIN)
             return fail(status, LOTCAST__V1__REASON__REASON_UNKNOWN_FIELD, path, NULL);
     }
     if (plan == NULL)

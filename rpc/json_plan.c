@@ -12,7 +12,9 @@
 
 const struct json_options json_options_api = {
     .integers_as_numbers = true,
+    .strict_numbers = true,
     .print_defaults = true,
+    .print_nulls = true,
     .hide_session_token = true,
     .strict_names = true,
 };
@@ -131,18 +133,50 @@ static size_t bytes_of(enum json__kind kind)
     return sizeof(void *);
 }
 
-static bool is_wrapper(const struct registry_message *message)
+#define NULL_VALUE_NAME "google.protobuf.NullValue"
+
+/* The messages that JSON has a form of their own for, with the kinds of their fields by number. */
+static const struct known {
+    const char *name;
+    enum json__form form;
+    unsigned field_count;
+    enum json__kind kinds[6];
+} knowns[] = {
+    {"google.protobuf.DoubleValue", JSON__WRAPPED, 1, {JSON__DOUBLE}},
+    {"google.protobuf.FloatValue", JSON__WRAPPED, 1, {JSON__FLOAT}},
+    {"google.protobuf.Int64Value", JSON__WRAPPED, 1, {JSON__INT64}},
+    {"google.protobuf.UInt64Value", JSON__WRAPPED, 1, {JSON__UINT64}},
+    {"google.protobuf.Int32Value", JSON__WRAPPED, 1, {JSON__INT32}},
+    {"google.protobuf.UInt32Value", JSON__WRAPPED, 1, {JSON__UINT32}},
+    {"google.protobuf.BoolValue", JSON__WRAPPED, 1, {JSON__BOOL}},
+    {"google.protobuf.StringValue", JSON__WRAPPED, 1, {JSON__STRING}},
+    {"google.protobuf.BytesValue", JSON__WRAPPED, 1, {JSON__BYTES}},
+    {"google.protobuf.Timestamp", JSON__TIMESTAMP, 2, {JSON__INT64, JSON__INT32}},
+    {"google.protobuf.Duration", JSON__DURATION, 2, {JSON__INT64, JSON__INT32}},
+    {"google.protobuf.FieldMask", JSON__FIELD_MASK, 1, {JSON__STRING}},
+    {"google.protobuf.Struct", JSON__STRUCT, 1, {JSON__MESSAGE}},
+    {"google.protobuf.Value",
+     JSON__VALUE,
+     6,
+     {JSON__ENUM, JSON__DOUBLE, JSON__STRING, JSON__BOOL, JSON__MESSAGE, JSON__MESSAGE}},
+    {"google.protobuf.ListValue", JSON__LIST_VALUE, 1, {JSON__MESSAGE}},
+    {"google.protobuf.Any", JSON__ANY, 2, {JSON__STRING, JSON__BYTES}},
+};
+
+static enum json__form form_of(const struct registry_message *message)
 {
-    static const char *const names[] = {
-        "google.protobuf.DoubleValue", "google.protobuf.FloatValue",  "google.protobuf.Int64Value",
-        "google.protobuf.UInt64Value", "google.protobuf.Int32Value",  "google.protobuf.UInt32Value",
-        "google.protobuf.BoolValue",   "google.protobuf.StringValue", "google.protobuf.BytesValue",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(message->name, names[i]) == 0)
-            return message->field_count == 1;
+    for (size_t i = 0; i < sizeof knowns / sizeof knowns[0]; i++) {
+        const struct known *known = &knowns[i];
+        if (strcmp(message->name, known->name) != 0 || message->field_count != known->field_count)
+            continue;
+        unsigned same = 0;
+        while (same < known->field_count &&
+               kind_of(message->fields[same].descriptor->type) == known->kinds[same])
+            same++;
+        if (same == known->field_count)
+            return known->form;
     }
-    return false;
+    return JSON__PLAIN;
 }
 
 static bool is_integer(enum json__kind kind)
@@ -216,11 +250,14 @@ static enum rpc_code make_field(struct json_codec *codec, const struct json__pla
         .name_len = strlen(registry->json_name),
         .registry = registry,
     };
-    if (field->kind == JSON__ENUM)
+    if (field->kind == JSON__ENUM) {
         field->enumeration = descriptor->descriptor;
+        field->takes_null = strcmp(field->enumeration->name, NULL_VALUE_NAME) == 0;
+    }
     if (field->kind == JSON__MESSAGE) {
         field->plan = json__plan_of(codec, registry->message->descriptor);
-        if (field->plan->wrapper && !field->map)
+        field->takes_null = field->plan->form == JSON__VALUE;
+        if (field->plan->form == JSON__WRAPPED && !field->map)
             field->kind = JSON__WRAPPER;
     }
     field->element_bytes = bytes_of(field->kind);
@@ -293,7 +330,7 @@ static bool list_plans(struct json_codec *codec, const struct registry *registry
         return false;
     for (size_t i = 0; i < codec->plan_count; i++) {
         codec->plans[i].message = registry->messages[i];
-        codec->plans[i].wrapper = is_wrapper(registry->messages[i]);
+        codec->plans[i].form = form_of(registry->messages[i]);
         const ProtobufCMessageDescriptor *descriptor = registry->messages[i]->descriptor;
         size_t at = hash_pointer(descriptor) & codec->slot_mask;
         while (codec->slots[at].descriptor != NULL)
@@ -310,6 +347,7 @@ enum rpc_code json_codec_create(const struct registry *registry, const struct js
     if (codec == NULL)
         return no_memory(status);
     codec->options = *options;
+    codec->registry = registry;
     arena_init(&codec->arena, PLANS_BYTES_MAX);
     enum rpc_code code = list_plans(codec, registry) ? RPC_OK : no_memory(status);
     for (size_t i = 0; code == RPC_OK && i < codec->plan_count; i++)

@@ -3,277 +3,42 @@
  * once a field, so that most fields are a copy of their name and a few bytes behind it.
  */
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "rpc/base/utf8.h"
 #include "rpc/json_internal.h"
+#include "rpc/unpack.h"
 
 #define REDACTED "\"[redacted]\""
-/* Longest escape: a control character's \u00XX. */
-#define ESCAPE_BYTES 6
+
+enum frame_kind {
+    FRAME_OBJECT, /* a message's fields */
+    FRAME_LIST,
+    FRAME_MAP,
+    FRAME_ANY, /* an Any whose value is printed by the frame above it */
+};
 
 /* An open object or list. */
 struct frame {
-    const ProtobufCMessage *message; /* NULL: a list */
-    const struct json__plan *plan;
-    const struct json__field *list; /* whose messages or entries are printed */
+    enum frame_kind kind;
+    bool begun;                      /* something has been printed in it */
+    const ProtobufCMessage *message; /* OBJECT */
+    const struct json__plan *plan;   /* OBJECT: the message's; else of the one that has the list */
+    const struct json__field *list;  /* LIST, MAP: whose messages or entries are printed */
     ProtobufCMessage *const *items;
     size_t count; /* fields or items */
     size_t next;
-    bool begun; /* something has been printed in it */
 };
 
 struct printer {
     const struct json_codec *codec;
     struct buffer *out;
     struct rpc_status *status;
+    const struct json__plan *root;
+    bool has_arena;
+    struct arena arena; /* for messages within an Any; once has_arena */
     size_t depth;
     struct frame frames[JSON_DEPTH_MAX];
 };
-
-/* --- scalars -----------------------------------------------------------------------------------
- */
-
-/* The bytes of a control character, quote or backslash. */
-static size_t write_escape(uint8_t byte, char out[static ESCAPE_BYTES])
-{
-    static const char from[] = "\"\\\b\f\n\r\t";
-    static const char to[] = "\"\\bfnrt";
-    static const char hex[] = "0123456789abcdef";
-    const char *at = memchr(from, byte, sizeof from - 1);
-    out[0] = '\\';
-    if (at != NULL) {
-        out[1] = to[at - from];
-        return 2;
-    }
-    memcpy(out + 1, "u00", 3);
-    out[4] = hex[byte >> 4];
-    out[5] = hex[byte & 0xf];
-    return ESCAPE_BYTES;
-}
-
-/* Appends what a JSON string has for the bytes that json__plain_run stops at. 0: bad UTF-8. */
-static size_t append_special(struct buffer *out, const uint8_t *data, size_t len)
-{
-    if (data[0] >= 0x80) {
-        size_t step = utf8_sequence_length((const char *)data, len);
-        if (step > 0)
-            (void)buffer_append(out, data, step);
-        return step;
-    }
-    char escape[ESCAPE_BYTES];
-    (void)buffer_append(out, escape, write_escape(data[0], escape));
-    return 1;
-}
-
-/* Appends a string; stops at bad UTF-8 unless it is to be replaced. */
-static bool append_string(struct buffer *out, struct span text, bool replace)
-{
-    (void)buffer_append_byte(out, '"');
-    for (size_t at = 0; at < text.len && !out->failed;) {
-        size_t run = json__plain_run(text.data + at, text.len - at);
-        (void)buffer_append(out, text.data + at, run);
-        at += run;
-        if (at == text.len)
-            break;
-        size_t step = append_special(out, text.data + at, text.len - at);
-        if (step == 0 && !replace)
-            return false;
-        if (step == 0) {
-            (void)buffer_append_string(out, "\xef\xbf\xbd");
-            step = 1;
-        }
-        at += step;
-    }
-    (void)buffer_append_byte(out, '"');
-    return true;
-}
-
-bool json_append_string(struct buffer *out, struct span text)
-{
-    (void)append_string(out, text, true);
-    return !out->failed;
-}
-
-/* Most texts have nothing to escape and are copied with their quotes at once. */
-static bool print_string(struct printer *printer, const char *text)
-{
-    struct buffer *out = printer->out;
-    size_t len = text == NULL ? 0 : strlen(text);
-    const uint8_t *data = (const uint8_t *)text;
-    if (len > 0 && json__plain_run(data, len) < len)
-        return append_string(out, span_of(text, len), false);
-    uint8_t *at = buffer_reserve(out, len + 2);
-    if (at == NULL)
-        return true; /* the buffer remembers */
-    at[0] = '"';
-    if (len > 0)
-        memcpy(at + 1, text, len);
-    at[len + 1] = '"';
-    out->len += len + 2;
-    return true;
-}
-
-static void print_bytes(struct buffer *out, const ProtobufCBinaryData *bytes)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t len = (bytes->len + 2) / 3 * 4 + 2;
-    uint8_t *at = buffer_reserve(out, len);
-    if (at == NULL)
-        return;
-    *at++ = '"';
-    for (size_t i = 0; i < bytes->len; i += 3) {
-        size_t left = bytes->len - i;
-        uint32_t group = (uint32_t)bytes->data[i] << 16;
-        group |= left > 1 ? (uint32_t)bytes->data[i + 1] << 8 : 0;
-        group |= left > 2 ? bytes->data[i + 2] : 0;
-        *at++ = (uint8_t)digits[group >> 18];
-        *at++ = (uint8_t)digits[group >> 12 & 63];
-        *at++ = left > 1 ? (uint8_t)digits[group >> 6 & 63] : '=';
-        *at++ = left > 2 ? (uint8_t)digits[group & 63] : '=';
-    }
-    *at = '"';
-    out->len += len;
-}
-
-/* The shortest of the usual precisions that reads back as the same number. False: there is none. */
-static bool print_float(struct printer *printer, double value, bool narrow)
-{
-    struct buffer *out = printer->out;
-    char text[32];
-    if (isnan(value) || isinf(value)) {
-        if (printer->codec->options.integers_as_numbers)
-            return false;
-        (void)buffer_append_string(out, isnan(value) ? "\"NaN\""
-                                        : value > 0  ? "\"Infinity\""
-                                                     : "\"-Infinity\"");
-        return true;
-    }
-    int most = narrow ? 9 : 17;
-    for (int digits = narrow ? 6 : 15; digits <= most; digits++) {
-        (void)snprintf(text, sizeof text, "%.*g", digits, value);
-        double back = strtod(text, NULL);
-        if (narrow ? (float)back == (float)value : back == value)
-            break;
-    }
-    (void)buffer_append_string(out, text);
-    return true;
-}
-
-static bool print_integer(struct printer *printer, const struct json__field *field, bool negative,
-                          uint64_t magnitude)
-{
-    bool as_numbers = printer->codec->options.integers_as_numbers;
-    bool wide = field->element_bytes == sizeof(uint64_t);
-    if (as_numbers && wide && magnitude > (uint64_t)JSON_INTEGER_MAX)
-        return false;
-    bool quoted = wide && !as_numbers && field->places == 0;
-    char *start = (char *)buffer_reserve(printer->out, JSON__NUMBER_BYTES_MAX);
-    if (start == NULL)
-        return true; /* the buffer remembers */
-    char *at = start;
-    if (quoted)
-        *at++ = '"';
-    at += field->places > 0 ? json__number_write_places(at, negative, magnitude, field->places)
-                            : json__number_write(at, negative, magnitude);
-    if (quoted)
-        *at++ = '"';
-    printer->out->len += (size_t)(at - start);
-    return true;
-}
-
-/* The key of a map's entry: always a string. */
-static bool print_key(struct printer *printer, const struct json__field *field, const void *slot)
-{
-    char text[JSON__NUMBER_BYTES_MAX + 1] = {0};
-    switch (field->kind) {
-    case JSON__INT32: {
-        int64_t value = *(const int32_t *)slot;
-        (void)json__number_write(text, value < 0, (uint64_t)(value < 0 ? -value : value));
-        break;
-    }
-    case JSON__INT64: {
-        int64_t value = *(const int64_t *)slot;
-        (void)json__number_write(text, value < 0, value < 0 ? -(uint64_t)value : (uint64_t)value);
-        break;
-    }
-    case JSON__UINT32:
-        (void)json__number_write(text, false, *(const uint32_t *)slot);
-        break;
-    case JSON__UINT64:
-        (void)json__number_write(text, false, *(const uint64_t *)slot);
-        break;
-    case JSON__BOOL:
-        return print_string(printer, *(const protobuf_c_boolean *)slot ? "true" : "false");
-    case JSON__STRING:
-        return print_string(printer, *(char *const *)slot);
-    case JSON__FLOAT:
-    case JSON__DOUBLE:
-    case JSON__ENUM:
-    case JSON__BYTES:
-    case JSON__MESSAGE:
-    case JSON__WRAPPER:
-        return false;
-    }
-    return print_string(printer, text);
-}
-
-static bool print_signed(struct printer *printer, const struct json__field *field, int64_t value)
-{
-    return print_integer(printer, field, value < 0, value < 0 ? -(uint64_t)value : (uint64_t)value);
-}
-
-static void print_enum(struct printer *printer, const struct json__field *field, int32_t value)
-{
-    const ProtobufCEnumValue *known =
-        protobuf_c_enum_descriptor_get_value(field->enumeration, value);
-    if (known != NULL)
-        (void)print_string(printer, known->name);
-    else
-        (void)buffer_printf(printer->out, "%d", (int)value);
-}
-
-/* Prints the scalar at `slot`. False: it cannot be JSON. */
-static bool print_scalar(struct printer *printer, const struct json__field *field, const void *slot)
-{
-    switch (field->kind) {
-    case JSON__INT32:
-        return print_signed(printer, field, *(const int32_t *)slot);
-    case JSON__UINT32:
-        return print_integer(printer, field, false, *(const uint32_t *)slot);
-    case JSON__INT64:
-        return print_signed(printer, field, *(const int64_t *)slot);
-    case JSON__UINT64:
-        return print_integer(printer, field, false, *(const uint64_t *)slot);
-    case JSON__FLOAT:
-        return print_float(printer, *(const float *)slot, true);
-    case JSON__DOUBLE:
-        return print_float(printer, *(const double *)slot, false);
-    case JSON__BOOL:
-        if (*(const protobuf_c_boolean *)slot)
-            (void)buffer_append(printer->out, "true", 4);
-        else
-            (void)buffer_append(printer->out, "false", 5);
-        return true;
-    case JSON__ENUM:
-        print_enum(printer, field, *(const int32_t *)slot);
-        return true;
-    case JSON__STRING:
-        return print_string(printer, *(char *const *)slot);
-    case JSON__BYTES:
-        print_bytes(printer->out, slot);
-        return true;
-    case JSON__MESSAGE:
-    case JSON__WRAPPER:
-        break;
-    }
-    return false;
-}
-
-/* --- the walk ----------------------------------------------------------------------------------
- */
 
 static size_t repeated_count(const struct json__field *field, const ProtobufCMessage *message)
 {
@@ -315,23 +80,196 @@ static void print_name(struct printer *printer, struct frame *frame,
 static enum rpc_code fail(struct printer *printer, const struct json__field *field,
                           const char *reason)
 {
-    return rpc_status_set(printer->status, RPC_INTERNAL, "field %s of %s %s", field->name,
-                          printer->frames[printer->depth - 1].plan->message->name, reason);
+    const struct json__plan *plan =
+        printer->depth == 0 ? printer->root : printer->frames[printer->depth - 1].plan;
+    return rpc_status_set(printer->status, RPC_INTERNAL, "field %s of %s %s",
+                          field == NULL ? "" : field->name, plan->message->name, reason);
 }
 
-static enum rpc_code push(struct printer *printer, struct frame frame,
-                          const struct json__field *field, char opening)
+static enum rpc_code fail_value(struct printer *printer, const struct json__field *field)
+{
+    return fail(printer, field, "has no value that JSON can hold");
+}
+
+static struct arena *arena_of(struct printer *printer)
+{
+    if (!printer->has_arena)
+        arena_init(&printer->arena, ARENA_CALL_BYTES_MAX);
+    printer->has_arena = true;
+    return &printer->arena;
+}
+
+static enum rpc_code push(struct printer *printer, const struct frame *frame,
+                          const struct json__field *field)
 {
     if (printer->depth == JSON_DEPTH_MAX)
         return fail(printer, field, "is nested too deeply");
-    printer->frames[printer->depth++] = frame;
-    (void)buffer_append_byte(printer->out, (uint8_t)opening);
+    printer->frames[printer->depth++] = *frame;
+    (void)buffer_append_byte(printer->out, frame->kind == FRAME_LIST ? '[' : '{');
     return RPC_OK;
 }
 
-static struct frame object_frame(const struct json__plan *plan, const ProtobufCMessage *message)
+static enum rpc_code push_object(struct printer *printer, const struct json__plan *plan,
+                                 const ProtobufCMessage *message, const struct json__field *field)
 {
-    return (struct frame){.message = message, .plan = plan, .count = plan->field_count};
+    struct frame frame = {
+        .kind = FRAME_OBJECT, .message = message, .plan = plan, .count = plan->field_count};
+    return push(printer, &frame, field);
+}
+
+/* A map's key as bytes, to compare. */
+static struct span key_of(const struct json__field *key, const ProtobufCMessage *entry)
+{
+    const void *slot = json__member(entry, key->offset);
+    return key->kind == JSON__STRING ? span_of_string(*(char *const *)slot)
+                                     : span_of(slot, key->element_bytes);
+}
+
+/*
+ * A map's entries, of which the last counts where a key comes twice: what was packed may have it
+ * so, JSON must not.
+ */
+static enum rpc_code push_map(struct printer *printer, struct frame *frame)
+{
+    const struct json__field *key = &frame->list->plan->fields[0];
+    struct json__keys keys;
+    ProtobufCMessage **kept = arena_calloc(arena_of(printer), frame->count, sizeof *kept);
+    size_t first = frame->count;
+    json__keys_init(&keys, arena_of(printer));
+    json__keys_open(&keys, 0);
+    for (size_t i = frame->count; kept != NULL && i > 0; i--) {
+        enum rpc_code code = frame->items[i - 1] == NULL
+                                 ? RPC_OK
+                                 : json__keys_add(&keys, 0, key_of(key, frame->items[i - 1]));
+        if (code == RPC_OK)
+            kept[--first] = frame->items[i - 1];
+        else if (code != RPC_ALREADY_EXISTS)
+            kept = NULL;
+    }
+    if (kept == NULL)
+        return rpc_status_set(printer->status, RPC_RESOURCE_EXHAUSTED, "the answer is too large");
+    frame->items = kept + first;
+    frame->count -= first;
+    return push(printer, frame, frame->list);
+}
+
+/* A repeated field of messages, or a map. */
+static enum rpc_code push_items(struct printer *printer, const struct json__plan *plan,
+                                const ProtobufCMessage *message, const struct json__field *list)
+{
+    struct frame frame = {.kind = list->map ? FRAME_MAP : FRAME_LIST, .plan = plan, .list = list};
+    frame.count = repeated_count(list, message);
+    memcpy(&frame.items, json__member(message, list->offset), sizeof frame.items);
+    return list->map && frame.count > 1 ? push_map(printer, &frame) : push(printer, &frame, list);
+}
+
+/* Begins an Any: its type, then the members of its message, or "value", which is still to come. */
+static enum rpc_code open_any(struct printer *printer, const struct json__plan *any_plan,
+                              const ProtobufCMessage *any, const struct json__field *field,
+                              const struct json__plan **ret_plan, ProtobufCMessage **ret_inner)
+{
+    const char *url;
+    ProtobufCBinaryData packed;
+    memcpy(&url, json__member(any, any_plan->fields[0].offset), sizeof url);
+    memcpy(&packed, json__member(any, any_plan->fields[1].offset), sizeof packed);
+    const struct json__plan *plan = json__any_plan(printer->codec, span_of_string(url));
+    if (plan == NULL)
+        return fail(printer, field, "is of an unknown type");
+    enum rpc_code code =
+        rpc_message_unpack(plan->message->descriptor, span_of(packed.data, packed.len),
+                           arena_of(printer), ret_inner, NULL);
+    if (code != RPC_OK)
+        return fail(printer, field, "does not hold what its type says");
+    struct frame frame = {.kind = FRAME_ANY, .begun = true, .plan = any_plan};
+    if (plan->form == JSON__PLAIN)
+        frame = (struct frame){.kind = FRAME_OBJECT,
+                               .begun = true,
+                               .message = *ret_inner,
+                               .plan = plan,
+                               .count = plan->field_count};
+    code = push(printer, &frame, field);
+    (void)buffer_append_string(printer->out, "\"@type\":");
+    (void)json_append_string(printer->out, span_of_string(url));
+    if (plan->form != JSON__PLAIN)
+        (void)buffer_append_string(printer->out, ",\"value\":");
+    *ret_plan = plan;
+    return code;
+}
+
+static bool is_empty_any(const struct json__plan *plan, const ProtobufCMessage *any)
+{
+    return !is_set(&plan->fields[0], any) && !is_set(&plan->fields[1], any);
+}
+
+/* The member of a google.protobuf.Value that is set; NULL: none. */
+static const struct json__field *member_of(const struct json__plan *plan,
+                                           const ProtobufCMessage *value)
+{
+    for (size_t i = 0; i < plan->field_count; i++) {
+        if (is_set(&plan->fields[i], value))
+            return &plan->fields[i];
+    }
+    return NULL;
+}
+
+/* A Value that is no message. */
+static enum rpc_code print_dynamic(struct printer *printer, const struct json__field *member,
+                                   const ProtobufCMessage *value, const struct json__field *field)
+{
+    const void *slot = json__member(value, member->offset);
+    if (member->kind == JSON__DOUBLE && !isfinite(*(const double *)slot))
+        return fail_value(printer, field);
+    return json__scalar_print(printer->codec, member, slot, printer->out)
+               ? RPC_OK
+               : fail_value(printer, field);
+}
+
+/* A message in its form; may push. `field` has it, or NULL. */
+static enum rpc_code print_message(struct printer *printer, const struct json__plan *plan,
+                                   const ProtobufCMessage *message, const struct json__field *field)
+{
+    enum rpc_code code = RPC_OK;
+    /* An Any may hold an Any, and a Value holds a Struct or a list. */
+    while (plan->form == JSON__ANY && code == RPC_OK && !is_empty_any(plan, message)) {
+        ProtobufCMessage *inner = NULL;
+        code = open_any(printer, plan, message, field, &plan, &inner);
+        if (code != RPC_OK || plan->form == JSON__PLAIN)
+            return code;
+        message = inner;
+    }
+    const struct json__field *member = &plan->fields[0];
+    if (plan->form == JSON__VALUE) {
+        member = member_of(plan, message);
+        if (member == NULL)
+            return fail_value(printer, field);
+        if (member->kind != JSON__MESSAGE)
+            return print_dynamic(printer, member, message, field);
+        memcpy(&message, json__member(message, member->offset), sizeof message);
+        plan = member->plan;
+        member = &plan->fields[0];
+    }
+    switch (plan->form) {
+    case JSON__PLAIN:
+        return push_object(printer, plan, message, field);
+    case JSON__WRAPPED:
+        return json__scalar_print(printer->codec, member, json__member(message, member->offset),
+                                  printer->out)
+                   ? RPC_OK
+                   : fail_value(printer, field);
+    case JSON__TIMESTAMP:
+    case JSON__DURATION:
+    case JSON__FIELD_MASK:
+        return json__known_print(plan, message, printer->out) ? RPC_OK : fail_value(printer, field);
+    case JSON__STRUCT:
+    case JSON__LIST_VALUE:
+        return push_items(printer, plan, message, member);
+    case JSON__ANY:
+        (void)buffer_append(printer->out, "{}", 2);
+        return RPC_OK;
+    case JSON__VALUE:
+        break;
+    }
+    return fail_value(printer, field);
 }
 
 /* The value of a message, wrapper or scalar whose slot is given; may push. */
@@ -343,13 +281,13 @@ static enum rpc_code print_value(struct printer *printer, const struct json__fie
         if (message == NULL)
             return fail(printer, field, "lacks a message");
         if (field->kind == JSON__MESSAGE)
-            return push(printer, object_frame(field->plan, message), field, '{');
+            return print_message(printer, field->plan, message, field);
         slot = json__member(message, field->value->offset);
         field = field->value;
     }
-    return print_scalar(printer, field, slot)
+    return json__scalar_print(printer->codec, field, slot, printer->out)
                ? RPC_OK
-               : fail(printer, field, "has no value that JSON can hold");
+               : fail_value(printer, field);
 }
 
 static enum rpc_code print_list(struct printer *printer, struct frame *frame,
@@ -363,14 +301,9 @@ static enum rpc_code print_list(struct printer *printer, struct frame *frame,
         (void)buffer_append_string(printer->out, REDACTED);
         return RPC_OK;
     }
+    if (field->kind == JSON__MESSAGE)
+        return push_items(printer, frame->plan, frame->message, field);
     const void *items = *(void *const *)json__member(frame->message, field->offset);
-    if (field->kind == JSON__MESSAGE) {
-        struct frame list = {.plan = frame->plan,
-                             .list = field,
-                             .items = (ProtobufCMessage *const *)items,
-                             .count = count};
-        return push(printer, list, field, field->map ? '{' : '[');
-    }
     enum rpc_code code = RPC_OK;
     (void)buffer_append_byte(printer->out, '[');
     for (size_t i = 0; code == RPC_OK && i < count; i++) {
@@ -382,6 +315,23 @@ static enum rpc_code print_list(struct printer *printer, struct frame *frame,
     return code;
 }
 
+/* A single field that is not set. */
+static enum rpc_code print_absent(struct printer *printer, struct frame *frame,
+                                  const struct json__field *field)
+{
+    const struct json_options *options = &printer->codec->options;
+    bool has_default = field->kind != JSON__MESSAGE && field->kind != JSON__WRAPPER &&
+                       field->presence != JSON__HAS;
+    if (field->presence == JSON__CASE ||
+        !(has_default ? options->print_defaults : options->print_nulls))
+        return RPC_OK;
+    print_name(printer, frame, field);
+    if (has_default)
+        return print_value(printer, field, json__member(frame->message, field->offset));
+    (void)buffer_append(printer->out, "null", 4);
+    return RPC_OK;
+}
+
 static enum rpc_code print_field(struct printer *printer, struct frame *frame,
                                  const struct json__field *field)
 {
@@ -389,17 +339,11 @@ static enum rpc_code print_field(struct printer *printer, struct frame *frame,
         return RPC_OK;
     if (field->repeated)
         return print_list(printer, frame, field);
-    bool set = is_set(field, frame->message);
-    if (!set && (!printer->codec->options.print_defaults || field->presence == JSON__CASE))
-        return RPC_OK;
+    if (!is_set(field, frame->message))
+        return print_absent(printer, frame, field);
     print_name(printer, frame, field);
-    if (set && field->redacted) {
+    if (field->redacted) {
         (void)buffer_append_string(printer->out, REDACTED);
-        return RPC_OK;
-    }
-    if (!set && (field->kind == JSON__MESSAGE || field->kind == JSON__WRAPPER ||
-                 field->presence == JSON__HAS)) {
-        (void)buffer_append(printer->out, "null", 4);
         return RPC_OK;
     }
     return print_value(printer, field, json__member(frame->message, field->offset));
@@ -410,29 +354,31 @@ static enum rpc_code print_entry(struct printer *printer, const struct json__fie
                                  const ProtobufCMessage *entry)
 {
     const struct json__field *key = &map->plan->fields[0], *value = &map->plan->fields[1];
-    if (!print_key(printer, key, json__member(entry, key->offset)))
+    if (!json__key_print(key, json__member(entry, key->offset), printer->out))
         return fail(printer, map, "has no key that JSON can hold");
     (void)buffer_append_byte(printer->out, ':');
     const void *slot = json__member(entry, value->offset);
+    ProtobufCMessage *empty = NULL;
+    bool is_message = value->kind == JSON__MESSAGE || value->kind == JSON__WRAPPER;
     /* A message that was left out of an entry is an empty one. */
-    if (value->kind == JSON__MESSAGE && *(void *const *)slot == NULL) {
-        (void)buffer_append(printer->out, "{}", 2);
-        return RPC_OK;
+    if (is_message && *(void *const *)slot == NULL) {
+        empty = json__message_new(value->plan, arena_of(printer));
+        slot = &empty;
     }
     return print_value(printer, value, slot);
 }
 
 static enum rpc_code print_item(struct printer *printer, struct frame *frame,
-                                const ProtobufCMessage *const *item)
+                                const ProtobufCMessage *item)
 {
     if (frame->begun)
         (void)buffer_append_byte(printer->out, ',');
     frame->begun = true;
-    if (*item == NULL)
+    if (item == NULL)
         return fail(printer, frame->list, "lacks a message");
-    if (frame->list->map)
-        return print_entry(printer, frame->list, *item);
-    return push(printer, object_frame(frame->list->plan, *item), frame->list, '{');
+    if (frame->kind == FRAME_MAP)
+        return print_entry(printer, frame->list, item);
+    return print_message(printer, frame->list->plan, item, frame->list);
 }
 
 /* Prints until only so many frames are open. */
@@ -442,17 +388,36 @@ static enum rpc_code walk(struct printer *printer, size_t floor)
     while (printer->depth > floor && code == RPC_OK && !printer->out->failed) {
         struct frame *frame = &printer->frames[printer->depth - 1];
         if (frame->next == frame->count) {
-            bool is_object = frame->message != NULL || frame->list->map;
-            (void)buffer_append_byte(printer->out, is_object ? '}' : ']');
+            (void)buffer_append_byte(printer->out, frame->kind == FRAME_LIST ? ']' : '}');
             printer->depth--;
             continue;
         }
         size_t at = frame->next++;
-        if (frame->message != NULL)
+        if (frame->kind == FRAME_OBJECT)
             code = print_field(printer, frame, &frame->plan->fields[at]);
         else
-            code = print_item(printer, frame, (const ProtobufCMessage *const *)&frame->items[at]);
+            code = print_item(printer, frame, frame->items[at]);
     }
+    return code;
+}
+
+static void begin(struct printer *printer, const struct json_codec *codec,
+                  const struct json__plan *plan, struct buffer *out, struct rpc_status *status)
+{
+    printer->codec = codec;
+    printer->out = out;
+    printer->status = status;
+    printer->root = plan;
+    printer->has_arena = false;
+    printer->depth = 0;
+}
+
+static enum rpc_code end(struct printer *printer, enum rpc_code code)
+{
+    if (printer->has_arena)
+        arena_fini(&printer->arena);
+    if (code == RPC_OK && printer->out->failed)
+        code = rpc_status_set(printer->status, RPC_RESOURCE_EXHAUSTED, "the answer is too large");
     return code;
 }
 
@@ -464,22 +429,11 @@ enum rpc_code json_print(const struct json_codec *codec, const ProtobufCMessage 
         return rpc_status_set(status, RPC_INTERNAL, "message %s is not in the registry",
                               message->descriptor->name);
     struct printer printer;
-    printer.codec = codec;
-    printer.out = out;
-    printer.status = status;
-    printer.depth = 1;
-    printer.frames[0] = object_frame(plan, message);
-    enum rpc_code code = RPC_OK;
-    if (plan->wrapper) {
-        const struct json__field *value = &plan->fields[0];
-        code = print_value(&printer, value, json__member(message, value->offset));
-    } else {
-        (void)buffer_append_byte(out, '{');
+    begin(&printer, codec, plan, out, status);
+    enum rpc_code code = print_message(&printer, plan, message, NULL);
+    if (code == RPC_OK)
         code = walk(&printer, 0);
-    }
-    if (code == RPC_OK && out->failed)
-        code = rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "the answer is too large");
-    return code;
+    return end(&printer, code);
 }
 
 enum rpc_code json_print_field(const struct json_codec *codec, const ProtobufCMessage *message,
@@ -496,17 +450,13 @@ enum rpc_code json_print_field(const struct json_codec *codec, const ProtobufCMe
     bare.prefix_len = 1;
     struct printer printer;
     size_t before = out->len;
-    printer.codec = codec;
-    printer.out = out;
-    printer.status = status;
+    begin(&printer, codec, plan, out, status);
     printer.depth = 1;
-    printer.frames[0] = object_frame(plan, message);
+    printer.frames[0] = (struct frame){.kind = FRAME_OBJECT, .message = message, .plan = plan};
     enum rpc_code code = print_field(&printer, &printer.frames[0], &bare);
     if (code == RPC_OK)
         code = walk(&printer, 1);
     if (code == RPC_OK && out->len == before)
         (void)buffer_append(out, "null", 4);
-    if (code == RPC_OK && out->failed)
-        code = rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "the answer is too large");
-    return code;
+    return end(&printer, code);
 }

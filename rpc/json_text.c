@@ -1,7 +1,6 @@
 /*
- * Checks a text by RFC 8259 and the API's own limits before anything is made of it. yajl alone lets
- * through lone surrogates, bad UTF-8, duplicate keys, form feeds as blanks and any depth; and an
- * error at a text's end must win over a wrong value at its beginning.
+ * JSON's texts: scanning a string, a number or a word, and checking a whole text by RFC 8259 and
+ * the API's own limits without making anything of it.
  */
 #include <string.h>
 
@@ -21,7 +20,6 @@ struct checker {
     size_t at; /* on failure: the offence */
     size_t depth;
     bool is_object[JSON_DEPTH_MAX];
-    bool escapes;
     enum rpc_code failure; /* where it is not the text's fault */
     struct arena *arena;
     struct json__keys keys;
@@ -96,43 +94,39 @@ static int32_t read_escape(struct span text, size_t at, size_t *ret_len)
     return 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
 }
 
-/* Goes over a string, at its quote. */
-static bool check_string(struct checker *checker, struct span *ret_raw, bool *ret_escaped)
+bool json__string_scan(struct span text, size_t *at, struct span *ret_raw, bool *ret_escaped)
 {
-    struct span text = checker->text;
-    size_t start = ++checker->at;
+    size_t start = ++*at;
     bool escaped = false;
-    while (checker->at < text.len) {
-        checker->at += json__plain_run(text.data + checker->at, text.len - checker->at);
-        if (checker->at == text.len)
+    while (*at < text.len) {
+        *at += json__plain_run(text.data + *at, text.len - *at);
+        if (*at == text.len)
             return false;
-        uint8_t byte = text.data[checker->at];
+        uint8_t byte = text.data[*at];
         size_t step = 0;
         if (byte == '"') {
-            *ret_raw = (struct span){text.data + start, checker->at++ - start};
+            *ret_raw = (struct span){text.data + start, (*at)++ - start};
             *ret_escaped = escaped;
             return true;
         }
         if (byte == '\\') {
             escaped = true;
-            if (read_escape(text, checker->at, &step) < 0)
+            if (read_escape(text, *at, &step) < 0)
                 return false;
         } else if (byte >= 0x80) {
-            step =
-                utf8_sequence_length((const char *)text.data + checker->at, text.len - checker->at);
+            step = utf8_sequence_length((const char *)text.data + *at, text.len - *at);
         }
         if (step == 0)
             return false;
-        checker->at += step;
+        *at += step;
     }
     return false;
 }
 
-/* The bytes that a checked string with escapes stands for; NULL data: the arena is full. */
-static struct span decode(struct checker *checker, struct span raw)
+struct span json__string_decode(struct span raw, struct arena *arena)
 {
     /* No escape is shorter than what it stands for. */
-    uint8_t *bytes = arena_alloc(checker->arena, raw.len);
+    uint8_t *bytes = arena_alloc(arena, raw.len);
     if (bytes == NULL)
         return (struct span){NULL, 0};
     size_t len = 0;
@@ -157,11 +151,10 @@ static bool check_key(struct checker *checker)
     size_t start = checker->at;
     struct span key;
     bool escaped;
-    if (!check_string(checker, &key, &escaped))
+    if (!json__string_scan(checker->text, &checker->at, &key, &escaped))
         return false;
     if (escaped) {
-        checker->escapes = true;
-        key = decode(checker, key);
+        key = json__string_decode(key, checker->arena);
         if (key.data == NULL) {
             checker->failure = RPC_RESOURCE_EXHAUSTED;
             return false;
@@ -183,25 +176,25 @@ static bool is_number_byte(uint8_t byte)
            byte == 'e' || byte == 'E';
 }
 
-static bool check_number(struct checker *checker)
+bool json__number_scan(struct span text, size_t *at, struct span *ret_number)
 {
-    struct span text = checker->text;
-    size_t end = checker->at;
+    size_t end = *at;
     while (end < text.len && is_number_byte(text.data[end]))
         end++;
-    if (!json__number_valid((struct span){text.data + checker->at, end - checker->at}))
+    struct span number = {text.data + *at, end - *at};
+    if (!json__number_valid(number))
         return false;
-    checker->at = end;
+    *ret_number = number;
+    *at = end;
     return true;
 }
 
-static bool check_literal(struct checker *checker, const char *literal)
+bool json__literal_scan(struct span text, size_t *at, const char *literal)
 {
     size_t len = strlen(literal);
-    if (checker->text.len - checker->at < len ||
-        memcmp(checker->text.data + checker->at, literal, len) != 0)
+    if (text.len - *at < len || memcmp(text.data + *at, literal, len) != 0)
         return false;
-    checker->at += len;
+    *at += len;
     return true;
 }
 
@@ -220,39 +213,26 @@ static bool open_container(struct checker *checker, bool is_object)
 /* A value, or the opening of one; says what is expected then. */
 static bool check_value(struct checker *checker, enum expect *expect)
 {
-    struct span raw;
-    bool escaped = false;
+    struct span text = checker->text, raw;
+    bool escaped;
     *expect = EXPECT_NEXT;
-    switch (checker->text.data[checker->at]) {
+    switch (text.data[checker->at]) {
     case '{':
         *expect = EXPECT_FIRST_KEY;
         return open_container(checker, true);
     case '[':
         *expect = EXPECT_FIRST_VALUE;
         return open_container(checker, false);
-    case '"': {
-        bool valid = check_string(checker, &raw, &escaped);
-        checker->escapes |= valid && escaped;
-        return valid;
-    }
+    case '"':
+        return json__string_scan(text, &checker->at, &raw, &escaped);
     case 't':
-        return check_literal(checker, "true");
+        return json__literal_scan(text, &checker->at, "true");
     case 'f':
-        return check_literal(checker, "false");
+        return json__literal_scan(text, &checker->at, "false");
     case 'n':
-        return check_literal(checker, "null");
+        return json__literal_scan(text, &checker->at, "null");
     default:
-        return check_number(checker);
-    }
-}
-
-static void skip_blanks(struct checker *checker)
-{
-    while (checker->at < checker->text.len) {
-        uint8_t byte = checker->text.data[checker->at];
-        if (byte != ' ' && byte != '\n' && byte != '\r' && byte != '\t')
-            return;
-        checker->at++;
+        return json__number_scan(text, &checker->at, &raw);
     }
 }
 
@@ -277,7 +257,7 @@ static bool check_member(struct checker *checker, enum expect *expect)
 {
     if (checker->text.data[checker->at] != '"' || !check_key(checker))
         return false;
-    skip_blanks(checker);
+    json__blanks_skip(checker->text, &checker->at);
     if (checker->at == checker->text.len || checker->text.data[checker->at] != ':')
         return false;
     checker->at++;
@@ -311,7 +291,7 @@ static bool check_all(struct checker *checker)
 {
     enum expect expect = EXPECT_VALUE;
     for (;;) {
-        skip_blanks(checker);
+        json__blanks_skip(checker->text, &checker->at);
         if (checker->at == checker->text.len)
             return checker->depth == 0 && expect == EXPECT_NEXT;
         if (!check_step(checker, &expect))
@@ -319,23 +299,19 @@ static bool check_all(struct checker *checker)
     }
 }
 
-enum rpc_code json__text_check(struct span text, struct arena *arena, bool *ret_escapes,
-                               size_t *ret_position)
+enum rpc_code json__text_check(struct span text, struct arena *arena, size_t *ret_position)
 {
     struct checker checker;
     checker.text = text;
     checker.at = 0;
     checker.depth = 0;
-    checker.escapes = false;
     checker.failure = RPC_OK;
     checker.arena = arena;
     if (text.len > JSON__TEXT_BYTES_MAX)
         return RPC_RESOURCE_EXHAUSTED;
     json__keys_init(&checker.keys, arena);
-    if (check_all(&checker)) {
-        *ret_escapes = checker.escapes;
+    if (check_all(&checker))
         return RPC_OK;
-    }
     if (checker.failure != RPC_OK)
         return checker.failure;
     *ret_position = checker.at;
@@ -346,9 +322,8 @@ bool json_text_check(struct span text, size_t *ret_position)
 {
     struct arena arena;
     arena_init(&arena, CHECK_BYTES_MAX);
-    bool escapes;
     size_t position = 0;
-    enum rpc_code code = json__text_check(text, &arena, &escapes, &position);
+    enum rpc_code code = json__text_check(text, &arena, &position);
     arena_fini(&arena);
     if (code != RPC_OK)
         *ret_position = position;

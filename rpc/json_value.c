@@ -20,7 +20,7 @@ static bool is_number(const struct json_codec *codec, enum json__token token, st
 {
     if (token == JSON__TOKEN_NUMBER)
         return true;
-    if (token == JSON__TOKEN_STRING && codec->options.integers_as_numbers)
+    if (token == JSON__TOKEN_STRING && codec->options.strict_numbers)
         return false;
     return (token == JSON__TOKEN_STRING || token == JSON__TOKEN_TEXT) && json__number_valid(text);
 }
@@ -30,10 +30,10 @@ static bool read_integer(const struct json_codec *codec, const struct json__fiel
                          enum json__token token, struct span text, bool *ret_negative,
                          uint64_t *ret_magnitude)
 {
-    bool strict = codec->options.integers_as_numbers;
+    bool narrow = codec->options.integers_as_numbers;
     if (!is_number(codec, token, text))
         return false;
-    if (strict && field->places == 0 && !json__number_plain(text))
+    if (codec->options.strict_numbers && field->places == 0 && !json__number_plain(text))
         return false;
     bool negative;
     uint64_t magnitude;
@@ -49,11 +49,11 @@ static bool read_integer(const struct json_codec *codec, const struct json__fiel
         positive_max = UINT32_MAX;
         break;
     case JSON__INT64:
-        positive_max = strict ? (uint64_t)JSON_INTEGER_MAX : (uint64_t)INT64_MAX;
-        negative_max = strict ? (uint64_t)JSON_INTEGER_MAX : INT64_MIN_MAGNITUDE;
+        positive_max = narrow ? (uint64_t)JSON_INTEGER_MAX : (uint64_t)INT64_MAX;
+        negative_max = narrow ? (uint64_t)JSON_INTEGER_MAX : INT64_MIN_MAGNITUDE;
         break;
     case JSON__UINT64:
-        positive_max = strict ? (uint64_t)JSON_INTEGER_MAX : UINT64_MAX;
+        positive_max = narrow ? (uint64_t)JSON_INTEGER_MAX : UINT64_MAX;
         break;
     case JSON__FLOAT:
     case JSON__DOUBLE:
@@ -107,7 +107,7 @@ static enum rpc_code store_float(const struct json_codec *codec, const struct js
                                  void *slot)
 {
     double value;
-    bool quoted = token == JSON__TOKEN_STRING && !codec->options.integers_as_numbers;
+    bool quoted = token == JSON__TOKEN_STRING && !codec->options.strict_numbers;
     if (!quoted || !read_special(text, &value)) {
         if (!is_number(codec, token, text))
             return RPC_INVALID_ARGUMENT;
@@ -167,8 +167,9 @@ static enum rpc_code store_enum(const struct json__field *field, enum json__toke
                                 struct span text, void *slot)
 {
     int32_t value = 0;
-    bool named = (token == JSON__TOKEN_STRING || token == JSON__TOKEN_TEXT) &&
-                 find_enum_name(field->enumeration, text, &value);
+    bool named = token == JSON__TOKEN_NULL; /* NullValue's only one, 0 */
+    named |= (token == JSON__TOKEN_STRING || token == JSON__TOKEN_TEXT) &&
+             find_enum_name(field->enumeration, text, &value);
     if (!named) {
         bool negative;
         uint64_t magnitude;
@@ -282,7 +283,29 @@ enum rpc_code json__value_store(const struct json_codec *codec, const struct jso
     return RPC_INVALID_ARGUMENT;
 }
 
-static const char *expected_of(enum json__kind kind)
+static const char *expected_form(enum json__form form)
+{
+    switch (form) {
+    case JSON__TIMESTAMP:
+        return "a time like \"2026-02-06T20:00:00Z\"";
+    case JSON__DURATION:
+        return "a duration like \"1.5s\"";
+    case JSON__FIELD_MASK:
+        return "a text of field names with commas";
+    case JSON__LIST_VALUE:
+        return "a list";
+    case JSON__VALUE:
+        return "a value in range";
+    case JSON__PLAIN:
+    case JSON__WRAPPED:
+    case JSON__STRUCT:
+    case JSON__ANY:
+        break;
+    }
+    return "an object";
+}
+
+static const char *expected_kind(enum json__kind kind)
 {
     switch (kind) {
     case JSON__INT32:
@@ -311,11 +334,14 @@ static const char *expected_of(enum json__kind kind)
 const char *json__value_expected(const struct json__field *field,
                                  char text[static JSON__EXPECTED_BYTES])
 {
-    if (field->places > 0)
+    const struct json__field *scalar = json__scalar_of(field);
+    if (field->kind == JSON__MESSAGE && !field->map)
+        (void)snprintf(text, JSON__EXPECTED_BYTES, "%s", expected_form(field->plan->form));
+    else if (field->places > 0)
         (void)snprintf(text, JSON__EXPECTED_BYTES, "a number in range with at most %u decimals",
                        field->places);
     else
-        (void)snprintf(text, JSON__EXPECTED_BYTES, "%s", expected_of(json__scalar_of(field)->kind));
+        (void)snprintf(text, JSON__EXPECTED_BYTES, "%s", expected_kind(scalar->kind));
     return text;
 }
 
@@ -398,4 +424,23 @@ void json__slot_filled(const struct json__field *field, ProtobufCMessage *messag
         protobuf_c_boolean has = 1;
         memcpy(quantifier, &has, sizeof has);
     }
+}
+
+enum rpc_code json__message_enter(const struct json__field *field, ProtobufCMessage *message,
+                                  struct arena *arena, ProtobufCMessage **ret_inner)
+{
+    void *slot;
+    enum rpc_code code = json__slot_single(field, message, arena, &slot);
+    if (code != RPC_OK)
+        return code;
+    ProtobufCMessage *inner;
+    memcpy(&inner, slot, sizeof inner);
+    if (inner == NULL)
+        inner = json__message_new(field->plan, arena);
+    if (inner == NULL)
+        return RPC_RESOURCE_EXHAUSTED;
+    memcpy(slot, &inner, sizeof inner);
+    json__slot_filled(field, message);
+    *ret_inner = inner;
+    return RPC_OK;
 }

@@ -107,8 +107,11 @@ const void *tool_ask(struct tool *tool, const char *name, const void *message)
     return response;
 }
 
-const struct json_options tool_json_options = {
-    .integers_as_numbers = true, .print_defaults = true, .hide_redacted = true};
+const struct json_options tool_json_options = {.integers_as_numbers = true,
+                                               .strict_numbers = true,
+                                               .print_defaults = true,
+                                               .print_nulls = true,
+                                               .hide_redacted = true};
 
 int tool_print_json(struct tool *tool, const void *message)
 {

@@ -9,7 +9,9 @@ int codec_fixture_setup(void **state)
     struct codec_fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
     struct registry_sources sources = codec_sources_get();
-    struct json_options plain = {0}, log = {.integers_as_numbers = true, .hide_redacted = true};
+    struct json_options plain = {0}, log = {.integers_as_numbers = true,
+                                            .strict_numbers = true,
+                                            .hide_redacted = true};
     rpc_status_clear(&fixture->status);
     if (registry_create(&sources, &fixture->registry, &fixture->status) != RPC_OK ||
         json_codec_create(fixture->registry, &json_options_api, &fixture->api, &fixture->status) !=
