@@ -10,11 +10,12 @@ packages_build=(gcc libc6-dev ninja-build meson pkg-config python3 protobuf-comp
     libyajl-dev libcurl4-openssl-dev libsodium-dev libxml2-dev zlib1g-dev libunistring-dev tzdata ca-certificates)
 # The tests, the sandbox and the first look.
 packages_test=(libcmocka-dev libmicrohttpd-dev curl clang-format-14)
+packages_conformance=(g++)
 packages_fuzz=(clang-14 libclang-rt-14-dev)
 
 usage() {
     cat <<'TEXT'
-./build.sh [build]        builds into build/ (build/bin/lotcast, lotctl, sandbox)
+./build.sh [build]        builds into build/ (build/bin/lotcast, lotctl, sandbox, conformance_testee)
 ./build.sh run            builds and starts everything with a demo customer, for a first look
 ./build.sh test [NAME …]  builds and runs every test (or those whose names match)
 ./build.sh bench [--peers] [NAME …]  measures, all in one run, and prints a table
@@ -93,14 +94,36 @@ compile() {
     }
 }
 
+# What protobuf's conformance suite is made of, in build/conformance, for a build directory's testee. A machine
+# that cannot get it builds all else.
+conformance() {
+    local name=$1
+    if ! test/conformance/source.sh build/conformance >build/conformance.log 2>&1; then
+        echo "no conformance_testee: protobuf's source package cannot be had (build/conformance.log)"
+    elif ! grep -q conformance_testee "build/$name/build.ninja"; then
+        meson configure "build/$name" -Dconformance="$root/build/conformance"
+    fi
+}
+
+# The suite's runner, built once. Where that fails, it counts as a test that does.
+conformance_runner() {
+    install_packages "${packages_conformance[@]}"
+    test/conformance/runner.sh build/conformance >>build/conformance.log 2>&1 && return
+    tail -5 build/conformance.log
+    echo "0 1 0 conformance: no runner" >>build/results
+}
+
 build() {
     deps
     mkdir -p build/bin
     configure release --buildtype=debugoptimized
+    conformance release
     compile release
     ln -sfn ../release/rpc/cmd/lotcast build/bin/lotcast
     ln -sfn ../release/clients/lotctl/lotctl build/bin/lotctl
     ln -sfn ../release/test/sandbox/sandbox build/bin/sandbox
+    [ ! -x build/release/test/conformance/conformance_testee ] ||
+        ln -sfn ../release/test/conformance/conformance_testee build/bin/conformance_testee
 }
 
 # run_suite BUILD LABEL [MESON TEST ARGUMENT …]: adds to build/results.
@@ -118,7 +141,9 @@ run_tests() {
     build
     install_judges sdk buf
     : >build/results
+    conformance_runner
     configure asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
+    conformance asan
     compile asan
     configure tsan --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
     compile tsan
