@@ -26,20 +26,21 @@
 extern const unsigned char proto_descriptor_set[];
 extern const size_t proto_descriptor_set_len;
 
+/* In the order in which documents show them. */
 static const ProtobufCServiceDescriptor *const services[] = {
-    &lotcast__v1__ads__descriptor,
-    &lotcast__v1__admin__descriptor,
     &lotcast__v1__auth__descriptor,
     &lotcast__v1__meta_auth__descriptor,
-    &lotcast__v1__access_control__descriptor,
     &lotcast__v1__onboarding__descriptor,
     &lotcast__v1__dashboard__descriptor,
-    &lotcast__v1__billing__descriptor,
-    &lotcast__v1__inventory__descriptor,
+    &lotcast__v1__ads__descriptor,
+    &lotcast__v1__settings__descriptor,
     &lotcast__v1__performance__descriptor,
+    &lotcast__v1__inventory__descriptor,
+    &lotcast__v1__billing__descriptor,
+    &lotcast__v1__admin__descriptor,
+    &lotcast__v1__access_control__descriptor,
     &lotcast__v1__health__descriptor,
     &lotcast__v1__store__descriptor,
-    &lotcast__v1__settings__descriptor,
     &lotcast__v1__announcements__descriptor,
     &lotcast__v1__metrics__descriptor,
     &lotcast__v1__reflection__descriptor,
