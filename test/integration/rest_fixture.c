@@ -29,6 +29,7 @@
 #include "lotcast/v1/onboarding.pb-c.h"
 #include "lotcast/v1/performance.pb-c.h"
 #include "lotcast/v1/reflection.pb-c.h"
+#include "test/support/reasons.h"
 
 #define ANSWER_MS_MAX 15000
 #define WAITING_MAX 4096
@@ -539,6 +540,8 @@ void raw_read(int fd, bool to_head, struct raw_answer *ret_answer)
         assert_true(got > 0);
         ret_answer->body_len += (size_t)got;
     }
+    if (ret_answer->status >= 400)
+        reasons_record_answer(ret_answer->body);
 }
 
 void raw_answer_free(struct raw_answer *answer)

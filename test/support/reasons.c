@@ -88,6 +88,17 @@ static void take_line(yajl_val line)
         take_down("http", text_of(line, "method"), text_of(line, "route"), reason);
 }
 
+void reasons_record_answer(const char *body)
+{
+    static const char *const path[] = {"error", "code", NULL};
+    char error[128];
+    yajl_val answer = body[0] == '{' ? yajl_tree_parse(body, error, sizeof error) : NULL;
+    const char *code = YAJL_GET_STRING(yajl_tree_get(answer, (const char **)path, yajl_t_string));
+    if (code != NULL)
+        take_down("http", "-", "-", code);
+    yajl_tree_free(answer);
+}
+
 void reasons_record_log(const char *log_path)
 {
     char *text = NULL;

@@ -25,6 +25,9 @@ const struct rpc_server_interceptor *reasons_recorder(void);
  */
 const struct rpc_client_interceptor *reasons_client_recorder(void);
 
+/* Takes down the code of an answer of the facade that has one, whatever the method: its body. */
+void reasons_record_answer(const char *body);
+
 /* Takes down what the log of lotcast's processes says of calls and requests. */
 void reasons_record_log(const char *log_path);
 

@@ -12,6 +12,7 @@
 #include <yajl/yajl_tree.h>
 
 #define TIMEOUT_MS_DEFAULT 60000
+#define URL_BYTES 16384
 #define PATH_PARTS_MAX 8
 #define TEXT_RING 16
 
@@ -90,7 +91,7 @@ static struct curl_slist *make_headers(const struct rest_client *client, const c
 void rest_client_request(struct rest_client *client, const char *method, const char *path,
                          const char *body, const char *header, struct rest_answer *ret_answer)
 {
-    char url[4096];
+    char url[URL_BYTES];
     long status = 0;
     *ret_answer = (struct rest_answer){.body = calloc(1, 1)};
     bool absolute = strncmp(path, "http", 4) == 0;
