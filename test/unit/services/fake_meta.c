@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 struct fake_meta *fake;
+void (*fake_on_call)(int calls);
 
 void fake_open(const char *path)
 {
@@ -93,6 +94,8 @@ static enum fake_fault call(const char *token)
 
 static enum rpc_code answer(enum fake_fault fault, struct rpc_status *status)
 {
+    if (fake_on_call != NULL)
+        fake_on_call(fake->calls);
     switch (fault) {
     case FAKE_NONE:
         return RPC_OK;

@@ -84,6 +84,8 @@ struct fake_meta {
 };
 
 extern struct fake_meta *fake;
+/* Called behind each call to Meta, with how many there were, on the job's thread; NULL: nothing. */
+extern void (*fake_on_call)(int calls);
 
 /* Maps the state file (made anew if `path` does not exist). */
 void fake_open(const char *path);
