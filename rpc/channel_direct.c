@@ -32,15 +32,15 @@ static void free_bytes(struct rpc_payload *payload)
     free(payload->owner);
 }
 
-/* The packed message in memory of its own; false when there is none. */
-static bool pack(const ProtobufCMessage *message, size_t size, struct rpc_payload *ret_payload)
+/* The packed body in memory of its own; false when there is none. */
+static bool pack(const struct rpc__body *body, struct rpc_payload *ret_payload)
 {
     /* One byte more, so that an empty message has memory too. */
-    uint8_t *bytes = malloc(size + 1);
+    uint8_t *bytes = malloc(body->bytes + 1);
     if (bytes == NULL)
         return false;
-    (void)protobuf_c_message_pack(message, bytes);
-    *ret_payload = (struct rpc_payload){{bytes, size}, free_bytes, bytes};
+    rpc__body_pack(body, bytes);
+    *ret_payload = (struct rpc_payload){{bytes, body->bytes}, free_bytes, bytes};
     return true;
 }
 
@@ -55,12 +55,12 @@ static struct rpc_server_call *take_server_call(struct rpc_call *call)
 }
 
 static void direct_answer(struct rpc_server_call *server_call, const struct rpc_status *status,
-                          const ProtobufCMessage *response, size_t response_bytes)
+                          const struct rpc__body *body)
 {
     struct rpc_call *call = server_call->peer;
     struct rpc_payload payload = {0};
     struct rpc_status memory;
-    if (response != NULL && !pack(response, response_bytes, &payload)) {
+    if (body != NULL && !pack(body, &payload)) {
         (void)rpc_status_set(&memory, RPC_RESOURCE_EXHAUSTED, "out of memory");
         status = &memory;
     }
@@ -75,7 +75,8 @@ static enum rpc_code direct_item(struct rpc_server_call *server_call, const Prot
                                  size_t item_bytes)
 {
     struct rpc_payload payload;
-    if (!pack(item, item_bytes, &payload))
+    const struct rpc__body body = {.message = item, .bytes = item_bytes};
+    if (!pack(&body, &payload))
         return RPC_RESOURCE_EXHAUSTED;
     return rpc__call_item(server_call->peer, &payload) ? RPC_OK : RPC_INTERNAL;
 }

@@ -156,7 +156,8 @@ static void server_after(void *self, struct rpc_server_call *call, const struct 
     const struct registry_method *method = rpc_server_call_method(call);
     int64_t elapsed_us = rpc_server_call_elapsed_us(call);
     observe(self, method, status->code, elapsed_us);
-    if (!log_enabled(LOG_LEVEL_INFO))
+    bool is_quiet = method->rules->quiet && status->code == RPC_OK;
+    if (!log_enabled(is_quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO))
         return;
     const struct rpc_context *context = rpc_server_call_context(call);
     struct log_field fields[7] = {
@@ -173,7 +174,7 @@ static void server_after(void *self, struct rpc_server_call *call, const struct 
     int64_t customer_id = rpc_server_call_principal(call)->customer_id;
     if (customer_id != 0)
         fields[count++] = log_number("customer_id", customer_id);
-    log_write(LOG_LEVEL_INFO, "call", fields, count);
+    log_write(is_quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "call", fields, count);
 }
 
 struct rpc_server_interceptor rpc_interceptor_trace_server(const struct registry *registry)
@@ -181,6 +182,7 @@ struct rpc_server_interceptor rpc_interceptor_trace_server(const struct registry
     return (struct rpc_server_interceptor){
         .before = server_before,
         .after = server_after,
+        .observes = true,
         .self = trace_create(registry, &server_names),
     };
 }

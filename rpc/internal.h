@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 
 #include "rpc/base/metrics.h"
@@ -109,15 +110,29 @@ void rpc__outgoing_pack(const struct rpc__outgoing *out, uint8_t *to);
 
 /* ---------------------------------------------------------------- server side: server.c */
 
+/* What is answered: a message, or one that is packed already. */
+struct rpc__body {
+    const ProtobufCMessage *message; /* NULL: `packed` */
+    struct span packed;
+    size_t bytes; /* of it packed, within RPC_MESSAGE_BYTES_MAX */
+};
+/* Packs it to `to`, which has room. */
+static inline void rpc__body_pack(const struct rpc__body *body, uint8_t *to)
+{
+    if (body->message != NULL)
+        (void)protobuf_c_message_pack(body->message, to);
+    else if (body->bytes > 0)
+        memcpy(to, body->packed.data, body->bytes);
+}
+
 /* How a call is answered; one a server transport. */
 struct rpc__reply {
     /*
-     * Sends the answer of a call; called once, from any thread. `response` is NULL unless the
-     * status is OK and packs into `response_bytes`, within RPC_MESSAGE_BYTES_MAX. The call is the
-     * server's again when this returns. Must not block.
+     * Sends the answer of a call; called once, from any thread. `body` is NULL unless the status is
+     * OK. The call is the server's again when this returns. Must not block.
      */
     void (*answer)(struct rpc_server_call *call, const struct rpc_status *status,
-                   const ProtobufCMessage *response, size_t response_bytes);
+                   const struct rpc__body *body);
     /* Sends an item of a streaming call, likewise; before its answer. RPC_UNAVAILABLE: the caller
      * is gone. NULL where there are no streams. */
     enum rpc_code (*item)(struct rpc_server_call *call, const ProtobufCMessage *item,
@@ -150,7 +165,7 @@ struct rpc_server_call {
     struct rpc_payload request_bytes; /* owned; the packed request lies in it … */
     struct span packed;               /* … here */
     ProtobufCMessage *response;
-    size_t interceptors_run;
+    size_t interceptors_run; /* whose `before` has run */
     bool admitted;           /* taken although the server drains: its caller did not know yet */
     struct rpc_batch *batch; /* it runs in; else NULL */
     struct rpc__flow *flow;  /* of a streaming method, in the arena; else NULL */

@@ -181,6 +181,7 @@ enum rpc_code rpc_server_create(const struct rpc_server_options *options,
     server->service_count = options->service_count;
     server->interceptors = options->interceptors;
     server->interceptor_count = options->interceptor_count;
+    server->early = options->early;
     server->queue_max = options->queue_max == 0 ? QUEUE_MAX_DEFAULT : options->queue_max;
     server->entry_count = registry_method_count(options->registry);
     server->entries = calloc(server->entry_count + 1, sizeof *server->entries);

@@ -33,6 +33,8 @@ struct rpc_principal {
     bool read_only;      /* an admin who views as a customer */
     bool has_session;
     uint8_t session_hash[RPC_SESSION_HASH_BYTES]; /* if has_session */
+    uint64_t session_stamp;   /* likewise: the store's, of the session's partition */
+    int64_t session_until_ms; /* likewise: when it expires, on clock_now_ms() */
 };
 
 /* How much a listening socket's peers are trusted. */
@@ -68,6 +70,21 @@ struct rpc_server_interceptor {
      */
     void (*after)(void *self, struct rpc_server_call *call, const struct rpc_status *status);
     void *self;
+    bool observes; /* `before` never refuses and never blocks: it runs before the early stage too */
+};
+
+enum rpc_early { RPC_EARLY_PASSED, RPC_EARLY_TAKEN };
+
+/*
+ * A stage before a worker is asked for, where a call can be answered without one: by what is
+ * remembered, once something cheap says that it still holds. Only calls of EXECUTION_INLINE methods
+ * get there. On the transport's thread, behind the interceptors that observe; must not block.
+ * RPC_EARLY_TAKEN: the stage ends the call by rpc_server_call_finish_packed or gives it back by
+ * rpc_server_call_resume, once, from any thread, perhaps already.
+ */
+struct rpc_server_early {
+    enum rpc_early (*take)(void *self, struct rpc_server_call *call);
+    void *self;
 };
 
 struct rpc_server_options {
@@ -77,9 +94,10 @@ struct rpc_server_options {
     size_t service_count;
     const struct rpc_server_interceptor *interceptors;
     size_t interceptor_count;
-    unsigned workers;       /* 0: 16 */
-    unsigned heavy_workers; /* for EXECUTION_HEAVY; 0: one a core */
-    size_t queue_max;       /* calls waiting for a worker; beyond it RESOURCE_EXHAUSTED. 0: 1024 */
+    const struct rpc_server_early *early; /* NULL: none; borrowed for the server's life */
+    unsigned workers;                     /* 0: 16 */
+    unsigned heavy_workers;               /* for EXECUTION_HEAVY; 0: one a core */
+    size_t queue_max; /* calls waiting for a worker; beyond it RESOURCE_EXHAUSTED. 0: 1024 */
     /* EXECUTION_INLINE methods may run on the transports' threads. Only where their handlers never
      * wait for anybody: not where they call another server. */
     bool runs_inline;
@@ -125,6 +143,8 @@ enum rpc_trust rpc_server_call_trust(const struct rpc_server_call *call);
 struct rpc_principal *rpc_server_call_principal(struct rpc_server_call *call);
 /* The service's `self`. */
 void *rpc_server_call_self(const struct rpc_server_call *call);
+/* The request as it came, packed; lives as long as the call. */
+struct span rpc_server_call_packed(const struct rpc_server_call *call);
 /* Since it was received, in µs. */
 int64_t rpc_server_call_elapsed_us(const struct rpc_server_call *call);
 
@@ -155,5 +175,12 @@ enum rpc_code rpc_server_call_send(struct rpc_server_call *call, const void *ite
  */
 void rpc_server_call_finish(struct rpc_server_call *call, enum rpc_code code,
                             const struct rpc_status *status);
+
+/* --- for the early stage --- */
+
+/* Ends a call that was taken with an answer that is packed already; it is copied. */
+void rpc_server_call_finish_packed(struct rpc_server_call *call, struct span packed);
+/* Goes on with a call that was taken as if it never had been. */
+void rpc_server_call_resume(struct rpc_server_call *call);
 
 #endif

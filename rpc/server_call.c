@@ -93,9 +93,9 @@ void rpc__server_call_unref(struct rpc_server_call *call)
 
 /* --- calls: the end --- */
 
-/* Decides what is answered. Returns the packed response's size; 0 where there is none. */
-static size_t settle(const struct rpc_server_call *call, enum rpc_code code,
-                     const struct rpc_status *status, struct rpc_status *ret_final)
+/* Decides what is answered. `body` is the response, and gets its size. */
+static void settle(enum rpc_code code, const struct rpc_status *status, struct rpc__body *body,
+                   struct rpc_status *ret_final)
 {
     if (code != RPC_OK) {
         if (status != NULL && status->code == code)
@@ -103,37 +103,41 @@ static size_t settle(const struct rpc_server_call *call, enum rpc_code code,
         else
             (void)rpc_status_set(ret_final, code, "%s",
                                  rpc_reason_get(rpc_reason_of_code(code))->message);
-        return 0;
+        return;
     }
     rpc_status_clear(ret_final);
-    if (call->method->server_streaming)
-        return 0; /* all was said by its items */
-    size_t bytes = protobuf_c_message_get_packed_size(call->response);
-    if (bytes > RPC_MESSAGE_BYTES_MAX) {
+    if (body->message != NULL)
+        body->bytes = protobuf_c_message_get_packed_size(body->message);
+    if (body->bytes > RPC_MESSAGE_BYTES_MAX)
         (void)rpc_status_set(ret_final, RPC_RESOURCE_EXHAUSTED, "the answer is too large");
-        return 0;
-    }
-    return bytes;
 }
 
-static void end_call(struct rpc_server_call *call, enum rpc_code code,
-                     const struct rpc_status *status)
+static void end_with(struct rpc_server_call *call, enum rpc_code code,
+                     const struct rpc_status *status, struct rpc__body *body)
 {
     assert(code != RPC_DEFERRED);
     bool twice = atomic_exchange(&call->finished, true);
     assert(!twice);
     (void)twice;
     struct rpc_status final;
-    size_t bytes = settle(call, code, status, &final);
+    settle(code, status, body, &final);
     const struct rpc_server *server = call->server;
     for (size_t i = call->interceptors_run; i-- > 0;) {
         const struct rpc_server_interceptor *interceptor = &server->interceptors[i];
         if (interceptor->after != NULL)
             interceptor->after(interceptor->self, call, &final);
     }
+    /* A stream's items have said it all. */
     bool answers = final.code == RPC_OK && !call->method->server_streaming;
-    call->reply->answer(call, &final, answers ? call->response : NULL, bytes);
+    call->reply->answer(call, &final, answers ? body : NULL);
     rpc__server_call_unref(call);
+}
+
+static void end_call(struct rpc_server_call *call, enum rpc_code code,
+                     const struct rpc_status *status)
+{
+    struct rpc__body body = {.message = call->response};
+    end_with(call, code, status, &body);
 }
 
 void rpc_server_call_finish(struct rpc_server_call *call, enum rpc_code code,
@@ -173,7 +177,7 @@ static void count(struct metric *metric)
 static enum rpc_code run_interceptors(struct rpc_server_call *call, struct rpc_status *status)
 {
     const struct rpc_server *server = call->server;
-    for (size_t i = 0; i < server->interceptor_count; i++) {
+    for (size_t i = call->interceptors_run; i < server->interceptor_count; i++) {
         const struct rpc_server_interceptor *interceptor = &server->interceptors[i];
         enum rpc_code code = interceptor->before == NULL
                                  ? RPC_OK
@@ -256,7 +260,52 @@ static bool runs_inline(const struct rpc_server_call *call)
            rpc_metadata_get(&call->metadata, RPC_METADATA_CUSTOMER_ID) == NULL;
 }
 
-/* Whether the call is to be run or queued; otherwise it is over. */
+static void enqueue(struct rpc_server_call *call)
+{
+    struct rpc_server *server = call->server;
+    if (!rpc__pool_submit(is_heavy(call) ? server->heavy : server->workers, call))
+        refuse_full(call);
+}
+
+/* --- the early stage --- */
+
+/* Runs the interceptors at the front that only observe. */
+static void observe(struct rpc_server_call *call)
+{
+    const struct rpc_server *server = call->server;
+    for (size_t i = call->interceptors_run;
+         i < server->interceptor_count && server->interceptors[i].observes; i++) {
+        const struct rpc_server_interceptor *interceptor = &server->interceptors[i];
+        if (interceptor->before != NULL)
+            (void)interceptor->before(interceptor->self, call, NULL);
+        call->interceptors_run = i + 1;
+    }
+}
+
+/* Whether the early stage has taken the call. */
+static bool take_early(struct rpc_server_call *call)
+{
+    const struct rpc_server_early *early = call->server->early;
+    if (early == NULL || !runs_inline(call))
+        return false;
+    observe(call);
+    return early->take(early->self, call) == RPC_EARLY_TAKEN;
+}
+
+void rpc_server_call_finish_packed(struct rpc_server_call *call, struct span packed)
+{
+    struct rpc__body body = {.packed = packed, .bytes = packed.len};
+    end_with(call, RPC_OK, NULL, &body);
+}
+
+void rpc_server_call_resume(struct rpc_server_call *call)
+{
+    enqueue(call);
+}
+
+/* --- admission --- */
+
+/* Whether the call is to be run or queued; otherwise it is over, or taken. */
 static bool admit(struct rpc_server_call *call, const struct registry_method *method)
 {
     struct rpc_server *server = call->server;
@@ -279,19 +328,18 @@ static bool admit(struct rpc_server_call *call, const struct registry_method *me
         rpc__server_call_push_back(call, RPC_UNAVAILABLE, RPC__DRAIN_RETRY_AFTER_MS);
         return false;
     }
-    return true;
+    return !take_early(call);
 }
 
 void rpc__server_call_dispatch(struct rpc_server_call *call, const struct registry_method *method,
                                bool may_inline)
 {
-    struct rpc_server *server = call->server;
     if (!admit(call, method))
         return;
     if (may_inline && runs_inline(call))
         rpc__server_call_run(call);
-    else if (!rpc__pool_submit(is_heavy(call) ? server->heavy : server->workers, call))
-        refuse_full(call);
+    else
+        enqueue(call);
 }
 
 /* --- calls: batches --- */
@@ -392,6 +440,11 @@ struct rpc_principal *rpc_server_call_principal(struct rpc_server_call *call)
 void *rpc_server_call_self(const struct rpc_server_call *call)
 {
     return call->self;
+}
+
+struct span rpc_server_call_packed(const struct rpc_server_call *call)
+{
+    return call->packed;
 }
 
 int64_t rpc_server_call_elapsed_us(const struct rpc_server_call *call)

@@ -25,6 +25,7 @@ struct rpc_server {
     size_t service_count;
     const struct rpc_server_interceptor *interceptors;
     size_t interceptor_count;
+    const struct rpc_server_early *early;
     size_t queue_max;
     bool runs_inline;
     struct rpc__pool *workers;

@@ -56,23 +56,23 @@ struct peer {
 
 static struct rpc__frame *make_packet(struct rpc_server_call *call,
                                       Lotcast__V1__PacketHeader *header,
-                                      const ProtobufCMessage *message, size_t message_bytes)
+                                      const struct rpc__body *body)
 {
     const struct peer *peer = call->peer;
     uint8_t *payload;
     header->call_id = call->call_id;
     struct rpc__frame *frame =
-        rpc__frame_packet(header, peer->hops_bytes, message_bytes, &payload, NULL);
+        rpc__frame_packet(header, peer->hops_bytes, body == NULL ? 0 : body->bytes, &payload, NULL);
     if (frame == NULL)
         return NULL;
     memcpy(frame->message, peer->hops, peer->hops_bytes);
-    if (message != NULL)
-        (void)protobuf_c_message_pack(message, payload);
+    if (body != NULL)
+        rpc__body_pack(body, payload);
     return frame;
 }
 
 static struct rpc__frame *make_answer(struct rpc_server_call *call, const struct rpc_status *status,
-                                      const ProtobufCMessage *response, size_t response_bytes)
+                                      const struct rpc__body *body)
 {
     Lotcast__V1__PacketHeader header = LOTCAST__V1__PACKET_HEADER__INIT;
     Lotcast__V1__Status plain = LOTCAST__V1__STATUS__INIT;
@@ -85,7 +85,7 @@ static struct rpc__frame *make_answer(struct rpc_server_call *call, const struct
             header.status = &plain;
         }
     }
-    return make_packet(call, &header, response, response_bytes);
+    return make_packet(call, &header, body);
 }
 
 /* Sends the frame where the call came from. A peer that does not take its answers is cut off. */
@@ -97,13 +97,13 @@ static void send_to_peer(const struct peer *peer, struct rpc__frame *frame)
 }
 
 static void reqrep_answer(struct rpc_server_call *call, const struct rpc_status *status,
-                          const ProtobufCMessage *response, size_t response_bytes)
+                          const struct rpc__body *body)
 {
-    struct rpc__frame *frame = make_answer(call, status, response, response_bytes);
+    struct rpc__frame *frame = make_answer(call, status, body);
     if (frame == NULL) {
         struct rpc_status memory;
         (void)rpc_status_set(&memory, RPC_RESOURCE_EXHAUSTED, "out of memory");
-        frame = make_answer(call, &memory, NULL, 0);
+        frame = make_answer(call, &memory, NULL);
     }
     send_to_peer(call->peer, frame);
 }
@@ -114,7 +114,7 @@ static void answer_ping(struct rpc_server_call *call)
 {
     Lotcast__V1__PacketHeader header = LOTCAST__V1__PACKET_HEADER__INIT;
     header.type = LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_PING;
-    send_to_peer(call->peer, make_packet(call, &header, NULL, 0));
+    send_to_peer(call->peer, make_packet(call, &header, NULL));
     rpc__server_call_drop(call);
 }
 

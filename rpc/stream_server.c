@@ -145,10 +145,14 @@ static struct rpc_server_call *table_next_to_cancel(struct peer *peer, size_t *b
 
 /* Sends what belongs to a call. A peer that does not take it is cut off. */
 static enum rpc_code send_to(struct peer *peer, const Lotcast__V1__PacketHeader *header,
-                             const ProtobufCMessage *message, size_t message_bytes)
+                             const struct rpc__body *body)
 {
-    struct rpc__packet packet = {
-        .header = header, .message = message, .payload_bytes = message_bytes};
+    struct rpc__packet packet = {.header = header};
+    if (body != NULL) {
+        packet.message = body->message;
+        packet.packed = body->packed;
+        packet.payload_bytes = body->bytes;
+    }
     enum rpc_code code = rpc__sconn_send(peer->conn, &packet, NULL);
     if (code == RPC_RESOURCE_EXHAUSTED)
         rpc__sconn_close(peer->conn);
@@ -156,7 +160,7 @@ static enum rpc_code send_to(struct peer *peer, const Lotcast__V1__PacketHeader 
 }
 
 static void stream_answer(struct rpc_server_call *call, const struct rpc_status *status,
-                          const ProtobufCMessage *response, size_t response_bytes)
+                          const struct rpc__body *body)
 {
     struct peer *peer = call->peer;
     Lotcast__V1__PacketHeader header = LOTCAST__V1__PACKET_HEADER__INIT;
@@ -173,7 +177,7 @@ static void stream_answer(struct rpc_server_call *call, const struct rpc_status 
     }
     table_remove(peer, call);
     if (!atomic_load(&call->cancelled)) /* else nobody waits for it */
-        (void)send_to(peer, &header, response, response_bytes);
+        (void)send_to(peer, &header, body);
     peer_unref(peer);
 }
 
@@ -183,7 +187,8 @@ static enum rpc_code stream_item(struct rpc_server_call *call, const ProtobufCMe
     Lotcast__V1__PacketHeader header = LOTCAST__V1__PACKET_HEADER__INIT;
     header.type = LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_STREAM_ITEM;
     header.call_id = call->call_id;
-    return send_to(call->peer, &header, item, item_bytes);
+    const struct rpc__body body = {.message = item, .bytes = item_bytes};
+    return send_to(call->peer, &header, &body);
 }
 
 static const struct rpc__reply stream_reply = {.answer = stream_answer, .item = stream_item};

@@ -47,7 +47,8 @@ static size_t fold(uint64_t value)
 
 size_t store__stamp_of_key(const struct store_table *table, struct span key)
 {
-    struct span parts = span_of(key.data + STORE_KEY_PREFIX_BYTES, key.len - STORE_KEY_PREFIX_BYTES);
+    struct span parts =
+        span_of(key.data + STORE_KEY_PREFIX_BYTES, key.len - STORE_KEY_PREFIX_BYTES);
     enum store_kind kind = table->kinds[table->primary.columns[0].slot];
     parts.len = store__key_part_length(parts, kind);
     return fold(hash(table->partition, parts));

@@ -184,6 +184,7 @@ static bool start_logic(struct app *app, struct rpc_server *store, struct logic_
         .services = services_rpc(part->services, &count),
         .interceptors = part->interceptors,
         .interceptor_count = 2,
+        .early = services_early(part->services),
     };
     options.service_count = count;
     if (rpc_server_create(&options, &part->server, &status) != RPC_OK ||

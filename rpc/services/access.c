@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "rpc/base/clock.h"
+#include "rpc/services/answers.h"
 #include "rpc/services/session.h"
 
 #define CUSTOMER_ID_HEADER "X-Customer-ID"
@@ -57,6 +58,7 @@ static void set_session_user(struct rpc_principal *principal,
     principal->user_id = session->user_id;
     principal->customer_id = admin ? 0 : session->customer_id;
     principal->has_session = true;
+    principal->session_until_ms = session->expires_at_ms;
     memcpy(principal->session_hash, hash, RPC_SESSION_HASH_BYTES);
 }
 
@@ -77,10 +79,14 @@ static enum rpc_code identify(struct services *services, struct rpc_server_call 
                                      store_key(store_number(named->id)));
     if (count == 0)
         return RPC_OK;
+    const struct store_partition partition = answers_session_partition(hash);
+    uint64_t stamp = STORE_STAMP_NONE;
     enum rpc_code code =
-        store_read(services->options.store, rpc_server_call_context(call), ops, count, status);
+        store_read_stamped(services->options.store, rpc_server_call_context(call), ops, count,
+                           &partition, has_session ? 1 : 0, &stamp, status);
     if (code != RPC_OK)
         return services__store_failed(code, status);
+    principal->session_stamp = stamp;
     if (named->id > 0)
         named->exists = services__row(&ops[count - 1]) != NULL;
     const Lotcast__V1__SessionRecord *session = has_session ? services__row(&ops[0]) : NULL;

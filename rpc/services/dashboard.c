@@ -4,7 +4,7 @@
 #include "lotcast/v1/dashboard.pb-c.h"
 
 #include "rpc/base/clock.h"
-#include "rpc/services/internal.h"
+#include "rpc/services/answers.h"
 #include "rpc/services/model/estimate.h"
 #include "rpc/services/model/period.h"
 #include "rpc/services/model/reltime.h"
@@ -17,9 +17,12 @@
 
 enum { CUSTOMER, WEBSITE, CONNECTION, CAMPAIGN, BALANCE, REACH, DAYS, ANNOUNCEMENTS, OP_COUNT };
 
+/* Days begin at whole quarters of an hour of UTC in every zone. */
+#define DAY_START_STEP_MS (INT64_C(15) * 60 * 1000)
+
 static enum rpc_code read_all(struct services *services, struct rpc_context *context,
                               int64_t customer_id, int64_t now_ms, struct store_read_op *ops,
-                              struct rpc_status *status)
+                              struct answer_basis *basis, struct rpc_status *status)
 {
     struct store_key key = store_key(store_number(customer_id));
     struct period period = period_full_days(period_today(NULL, now_ms), PERIOD_MONTH_DAYS);
@@ -43,7 +46,13 @@ static enum rpc_code read_all(struct services *services, struct rpc_context *con
         .upper = store_number(period.last_day + DAY_SLACK),
     };
     ops[ANNOUNCEMENTS] = suggestion_announcements_op();
-    enum rpc_code code = store_read(services->options.store, context, ops, OP_COUNT, status);
+    basis->count = 2;
+    basis->partitions[0] =
+        (struct store_partition){&lotcast__v1__customer_record__descriptor, true, key.parts[0]};
+    basis->partitions[1] =
+        (struct store_partition){.record = &lotcast__v1__announcement_record__descriptor};
+    enum rpc_code code = store_read_stamped(services->options.store, context, ops, OP_COUNT,
+                                            basis->partitions, basis->count, basis->stamps, status);
     return code == RPC_OK ? RPC_OK : services__store_failed(code, status);
 }
 
@@ -160,6 +169,18 @@ static bool fill_suggestion(struct arena *arena, const struct standing_facts *fa
     return true;
 }
 
+/* Until when the clock changes nothing. */
+static int64_t same_until(const struct standing_facts *facts)
+{
+    int64_t at_ms = facts->campaign == NULL ? 0 : facts->campaign->last_sync_at_ms;
+    int64_t until_ms = (facts->now_ms / DAY_START_STEP_MS + 1) * DAY_START_STEP_MS;
+    int64_t others_ms[] = {reltime_past_until(at_ms, facts->now_ms), standing_until(facts)};
+    for (size_t i = 0; i < sizeof others_ms / sizeof others_ms[0]; i++)
+        if (others_ms[i] < until_ms)
+            until_ms = others_ms[i];
+    return until_ms;
+}
+
 static enum rpc_code get_dashboard(struct rpc_server_call *call, const void *request,
                                    void *response_message, struct rpc_status *status)
 {
@@ -167,10 +188,11 @@ static enum rpc_code get_dashboard(struct rpc_server_call *call, const void *req
     struct rpc_context *context = rpc_server_call_context(call);
     Lotcast__V1__GetDashboardResponse *response = response_message;
     struct store_read_op ops[OP_COUNT];
+    struct answer_basis basis;
     int64_t now_ms = clock_now_ms();
     (void)request;
     enum rpc_code code = read_all(services, context, rpc_server_call_principal(call)->customer_id,
-                                  now_ms, ops, status);
+                                  now_ms, ops, &basis, status);
     if (code != RPC_OK)
         return code;
     if (services__row(&ops[CUSTOMER]) == NULL)
@@ -183,6 +205,8 @@ static enum rpc_code get_dashboard(struct rpc_server_call *call, const void *req
         !fill_credits(context->arena, &view.facts, response) ||
         !fill_suggestion(context->arena, &view.facts, &ops[ANNOUNCEMENTS], response))
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "Out of memory for this call");
+    basis.until_ms = same_until(&view.facts);
+    answers_keep(services->answers, call, &basis, response);
     return RPC_OK;
 }
 

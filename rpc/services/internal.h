@@ -17,6 +17,7 @@
 /* A write that loses its race so often is a CONFLICT. */
 #define SERVICES_COMMIT_TRIES 3
 
+struct answers;
 struct jobs;
 struct keyring;
 struct site_probes;
@@ -29,6 +30,8 @@ struct services {
     char unknown_hash[SERVICES_PASSWORD_HASH_BYTES];
     struct keyring *keyring;
     atomic_bool key_settled; /* key_rotation_settle need not be called again */
+    struct answers *answers;
+    struct rpc_server_early early;
     struct zones *zones;
     struct jobs *jobs;
     struct site_probes *probes;

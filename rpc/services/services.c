@@ -19,6 +19,7 @@
 #include "lotcast/v1/operations.pb-c.h"
 #include "lotcast/v1/performance.pb-c.h"
 #include "lotcast/v1/settings.pb-c.h"
+#include "rpc/services/answers.h"
 #include "rpc/services/internal.h"
 #include "rpc/services/jobs/jobs.h"
 #include "rpc/services/keyring.h"
@@ -84,9 +85,12 @@ static enum rpc_code fill(struct services *services, struct rpc_status *status)
         services->options.secret_key, services->options.key_directory, services->options.key_given);
     services->zones = zones_create();
     services->probes = site_probes_create(services);
+    services->answers = answers_create(services->options.store);
+    services->early = answers_early(services->answers);
     services->rpc = calloc(SERVED_COUNT, sizeof *services->rpc);
     if (services->keyring == NULL || services->zones == NULL || services->probes == NULL ||
-        services->rpc == NULL || password_hash_make(random, services->unknown_hash) != RPC_OK)
+        services->answers == NULL || services->rpc == NULL ||
+        password_hash_make(random, services->unknown_hash) != RPC_OK)
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
     for (size_t i = 0; i < SERVED_COUNT; i++)
         services->rpc[i] = (struct rpc_service){
@@ -135,6 +139,11 @@ struct rpc_server_interceptor services_interceptor_auth(struct services *service
     return (struct rpc_server_interceptor){.before = services__auth_before, .self = services};
 }
 
+const struct rpc_server_early *services_early(const struct services *services)
+{
+    return &services->early;
+}
+
 enum rpc_code services_jobs_start(struct services *services, struct rpc_status *status)
 {
     return jobs_start(services->jobs, status);
@@ -153,6 +162,7 @@ void services_destroy(struct services *services)
     if (services->jobs != NULL)
         jobs_destroy(services->jobs);
     site_probes_destroy(services->probes);
+    answers_destroy(services->answers);
     zones_destroy(services->zones);
     keyring_destroy(services->keyring);
     free(services->rpc);

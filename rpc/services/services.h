@@ -41,6 +41,8 @@ enum rpc_code services_create(const struct services_options *options,
 const struct rpc_service *services_rpc(const struct services *services, size_t *ret_count);
 /* The auth interceptor: to come behind the trace interceptor. */
 struct rpc_server_interceptor services_interceptor_auth(struct services *services);
+/* The stage that gives kept answers; lives as long as the services. */
+const struct rpc_server_early *services_early(const struct services *services);
 /* Starts the job runner's threads. Call once the server listens. */
 enum rpc_code services_jobs_start(struct services *services, struct rpc_status *status)
     __attribute__((warn_unused_result));

@@ -41,6 +41,17 @@ void reltime_past(int64_t at_ms, int64_t now_ms, char text[static RELTIME_BYTES]
                        plural(amount.count));
 }
 
+int64_t reltime_past_until(int64_t at_ms, int64_t now_ms)
+{
+    int64_t age_ms = now_ms - at_ms;
+    if (at_ms == 0)
+        return INT64_MAX;
+    if (age_ms < MINUTE_MS)
+        return at_ms + MINUTE_MS;
+    int64_t unit_ms = age_ms >= DAY_MS ? DAY_MS : age_ms >= HOUR_MS ? HOUR_MS : MINUTE_MS;
+    return at_ms + (age_ms / unit_ms + 1) * unit_ms;
+}
+
 void reltime_past_short(int64_t at_ms, int64_t now_ms, char text[static RELTIME_BYTES])
 {
     struct amount amount = floored(now_ms - at_ms);

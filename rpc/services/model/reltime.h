@@ -12,6 +12,8 @@
 /* A moment in the past, floored: "just now", "1 minute ago", "2 hours ago", "3 days ago". 0 is
  * "never". */
 void reltime_past(int64_t at_ms, int64_t now_ms, char text[static RELTIME_BYTES]);
+/* When that text, short or not, changes next; INT64_MAX: never. */
+int64_t reltime_past_until(int64_t at_ms, int64_t now_ms);
 /* The same, short: "5m ago", "2h ago", "3d ago". */
 void reltime_past_short(int64_t at_ms, int64_t now_ms, char text[static RELTIME_BYTES]);
 /* A moment to come, rounded to the nearest unit: "in less than a minute", "in 1 minute", "in 6

@@ -51,6 +51,15 @@ static bool token_ends_soon(const struct standing_facts *facts)
     return end_ms != 0 && end_ms - facts->now_ms <= STANDING_TOKEN_WARNING_MS;
 }
 
+int64_t standing_until(const struct standing_facts *facts)
+{
+    int64_t end_ms = facts->connection == NULL ? 0 : facts->connection->token_expires_at_ms;
+    if (end_ms == 0 || end_ms <= facts->now_ms)
+        return INT64_MAX;
+    int64_t warning_ms = end_ms - STANDING_TOKEN_WARNING_MS;
+    return warning_ms > facts->now_ms ? warning_ms : end_ms;
+}
+
 static bool credits_low(const struct standing_facts *facts)
 {
     return facts->balance_centi <= 0 ||

@@ -41,6 +41,9 @@ bool standing_token_alive(const Lotcast__V1__MetaConnectionRecord *connection, i
 /* The first that holds: suspended, setup, out_of_credits, attention, paused, running. Static. */
 const char *standing_status(const struct standing_facts *facts);
 
+/* When the clock alone changes the status or the suggestion next; INT64_MAX: never. */
+int64_t standing_until(const struct standing_facts *facts);
+
 /* Static texts. */
 struct standing_suggestion {
     const char *id;

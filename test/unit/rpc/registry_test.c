@@ -55,7 +55,7 @@ static void reads_methods(void **state)
     assert_string_equal(method->http->body, "*");
     assert_int_equal(method->rules->access, LOTCAST__V1__ACCESS__ACCESS_PUBLIC);
     assert_int_equal(method->rules->session, LOTCAST__V1__SESSION_EFFECT__SESSION_EFFECT_SETS);
-    assert_int_equal(method->rules->n_reasons, 5);
+    assert_int_equal(method->rules->n_reasons, 6);
     assert_false(method->read_only);
     assert_false(method->idempotent);
     assert_false(method->server_streaming);

@@ -311,10 +311,10 @@ static void test_server_interceptors(void **state)
     struct under_test *test = *state;
     struct watcher first = {0};
     struct watcher second = {0};
-    test->fixture.interceptors[0] =
-        (struct rpc_server_interceptor){watch_before, watch_after, &first};
-    test->fixture.interceptors[1] =
-        (struct rpc_server_interceptor){watch_before, watch_after, &second};
+    test->fixture.interceptors[0] = (struct rpc_server_interceptor){
+        .before = watch_before, .after = watch_after, .self = &first};
+    test->fixture.interceptors[1] = (struct rpc_server_interceptor){
+        .before = watch_before, .after = watch_after, .self = &second};
     test->fixture.interceptor_count = 2;
     fixture_start(&test->fixture, (struct rpc_server_options){.workers = 1});
     struct rpc_channel *channel = fixture_channel(&test->fixture, "direct:");
@@ -372,7 +372,8 @@ static void test_trace(void **state)
     struct watcher principal = {0};
     log_init(LOG_LEVEL_INFO, "test");
     test->fixture.interceptors[0] = rpc_interceptor_trace_server(test->fixture.registry);
-    test->fixture.interceptors[1] = (struct rpc_server_interceptor){watch_before, NULL, &principal};
+    test->fixture.interceptors[1] =
+        (struct rpc_server_interceptor){.before = watch_before, .self = &principal};
     test->fixture.interceptor_count = 2;
     fixture_start(&test->fixture, (struct rpc_server_options){.workers = 1});
     struct rpc_client_interceptor client = rpc_interceptor_trace_client(test->fixture.registry);

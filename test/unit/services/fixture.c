@@ -104,6 +104,7 @@ static void start_server(struct fixture *fixture, bool over_nng, bool traced)
                                         .service_count = count,
                                         .interceptors = fixture->interceptors,
                                         .interceptor_count = interceptor_count,
+                                        .early = services_early(fixture->services),
                                         /* More than any machine would: what hashes races too. */
                                         .heavy_workers = HEAVY_WORKERS};
     expect_ok(rpc_server_create(&server, &fixture->server, &status), &status);

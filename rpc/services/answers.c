@@ -1,0 +1,322 @@
+/*
+ * Kept answers lie in sets of a few places each; a hash of session, method and request says which
+ * set. The first place of a set was used last; a new answer goes there and the last one goes. A
+ * lock guards some sets. An answer that is being looked at has a reference and outlives its place.
+ *
+ * A look-up: found and not past its time → the store is asked for the stamps, without waiting →
+ * its answer, on whatever thread, ends the call or gives it back. Asking and answering may be over
+ * in either order: whoever comes second goes on (struct look).
+ */
+#include "rpc/services/answers.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rpc/base/clock.h"
+#include "rpc/base/metrics.h"
+#include "rpc/services/session.h"
+
+/* Powers of two. */
+#define SETS ((size_t)65536)
+#define LOCKS ((size_t)64)
+#define WAYS 4
+/* Of all kept answers together, in bytes. */
+#define KEPT_BYTES_MAX ((size_t)192 * 1024 * 1024)
+/* A request whose answer is kept at most, packed, in bytes. */
+#define REQUEST_BYTES_MAX 512
+/* Mixes a method's number into a session's hash. */
+#define METHOD_MIX UINT64_C(0x9e3779b97f4a7c15)
+
+struct answer {
+    atomic_uint refs;
+    size_t bytes; /* of this */
+    uint8_t session_hash[RPC_SESSION_HASH_BYTES];
+    size_t method_index;
+    int64_t user_id;
+    int64_t customer_id;
+    int64_t until_ms;
+    /* all in `data` */
+    struct span request;
+    struct span question; /* for the stamps */
+    struct span expected; /* the store's answer when nothing has changed */
+    struct span response;
+    uint8_t data[];
+};
+
+struct answers {
+    struct store_client *store;
+    atomic_size_t bytes;
+    pthread_mutex_t locks[LOCKS];
+    struct answer *places[SETS][WAYS];
+};
+
+/* One look-up, in the call's arena. */
+struct look {
+    struct answers *answers;
+    struct rpc_server_call *call;
+    struct answer *answer; /* a reference */
+    atomic_bool is_met;    /* asking or answering is over: the other one goes on */
+    bool holds;            /* the store's word */
+};
+
+static struct metric metric_hits = METRIC_COUNTER(
+    "lotcast_answers_kept_total", "Calls answered by a kept answer that still held.");
+static struct metric metric_misses =
+    METRIC_COUNTER("lotcast_answers_made_total", "Calls that might have been, and were not.");
+
+struct answers *answers_create(struct store_client *store)
+{
+    struct answers *answers = calloc(1, sizeof *answers);
+    if (answers == NULL)
+        return NULL;
+    answers->store = store;
+    metrics_register(&metric_hits);
+    metrics_register(&metric_misses);
+    for (size_t i = 0; i < LOCKS; i++)
+        (void)pthread_mutex_init(&answers->locks[i], NULL);
+    return answers;
+}
+
+static void unref(struct answers *answers, struct answer *answer)
+{
+    if (answer == NULL || atomic_fetch_sub(&answer->refs, 1) != 1)
+        return;
+    (void)atomic_fetch_sub(&answers->bytes, answer->bytes);
+    free(answer);
+}
+
+void answers_destroy(struct answers *answers)
+{
+    if (answers == NULL)
+        return;
+    for (size_t set = 0; set < SETS; set++)
+        for (size_t way = 0; way < WAYS; way++)
+            unref(answers, answers->places[set][way]);
+    for (size_t i = 0; i < LOCKS; i++)
+        (void)pthread_mutex_destroy(&answers->locks[i]);
+    free(answers);
+}
+
+struct store_partition answers_session_partition(const uint8_t hash[static RPC_SESSION_HASH_BYTES])
+{
+    return (struct store_partition){.record = &lotcast__v1__session_record__descriptor,
+                                    .has_key = true,
+                                    .key = store_data(hash, RPC_SESSION_HASH_BYTES)};
+}
+
+/* --- places --- */
+
+/* A session's hash is as good as random. */
+static size_t set_of(const uint8_t *session_hash, size_t method_index, struct span request)
+{
+    uint64_t hash;
+    memcpy(&hash, session_hash, sizeof hash);
+    hash += (method_index + 1) * METHOD_MIX;
+    for (size_t i = 0; i < request.len; i++)
+        hash = (hash ^ request.data[i]) * METHOD_MIX;
+    return (size_t)(hash >> 32) % SETS;
+}
+
+static bool is_for(const struct answer *answer, const uint8_t *session_hash, size_t method_index,
+                   struct span request)
+{
+    return answer->method_index == method_index && span_equal(answer->request, request) &&
+           memcmp(answer->session_hash, session_hash, RPC_SESSION_HASH_BYTES) == 0;
+}
+
+/* Makes room at the front of a set by moving what is before `way` on. */
+static void move_on(struct answer **places, size_t way)
+{
+    memmove(&places[1], &places[0], way * sizeof places[0]);
+}
+
+static struct answer *find(struct answers *answers, const uint8_t *session_hash,
+                           size_t method_index, struct span request)
+{
+    size_t set = set_of(session_hash, method_index, request);
+    struct answer **places = answers->places[set];
+    struct answer *found = NULL;
+    (void)pthread_mutex_lock(&answers->locks[set % LOCKS]);
+    for (size_t way = 0; way < WAYS && found == NULL; way++) {
+        if (places[way] == NULL || !is_for(places[way], session_hash, method_index, request))
+            continue;
+        found = places[way];
+        (void)atomic_fetch_add(&found->refs, 1);
+        move_on(places, way);
+        places[0] = found;
+    }
+    (void)pthread_mutex_unlock(&answers->locks[set % LOCKS]);
+    return found;
+}
+
+/* Takes the reference. */
+static void place(struct answers *answers, struct answer *answer)
+{
+    size_t set = set_of(answer->session_hash, answer->method_index, answer->request);
+    struct answer **places = answers->places[set];
+    (void)pthread_mutex_lock(&answers->locks[set % LOCKS]);
+    size_t way = 0;
+    while (way < WAYS - 1 && places[way] != NULL &&
+           !is_for(places[way], answer->session_hash, answer->method_index, answer->request))
+        way++;
+    struct answer *replaced = places[way];
+    move_on(places, way);
+    places[0] = answer;
+    (void)pthread_mutex_unlock(&answers->locks[set % LOCKS]);
+    unref(answers, replaced);
+}
+
+/* --- the early stage --- */
+
+/* Whether nothing but the session says who calls, and nothing what the answer might depend on. */
+static bool is_plain(const struct rpc_server_call *call)
+{
+    static const char *const fine[] = {RPC_METADATA_SESSION, RPC_METADATA_REQUEST_ID,
+                                       RPC_METADATA_TRACEPARENT, RPC_METADATA_ADDRESS,
+                                       RPC_METADATA_HTTP_METHOD};
+    const struct rpc_metadata *metadata = rpc_server_call_all_metadata(call);
+    for (size_t i = 0; i < metadata->count; i++) {
+        size_t k = 0;
+        while (k < sizeof fine / sizeof fine[0] && strcmp(metadata->entries[i].key, fine[k]) != 0)
+            k++;
+        if (k == sizeof fine / sizeof fine[0])
+            return false;
+    }
+    return true;
+}
+
+/* Whether the answer held, and the call is over. */
+static bool conclude(const struct look *look)
+{
+    struct answers *answers = look->answers;
+    struct rpc_server_call *call = look->call;
+    struct answer *answer = look->answer;
+    bool holds = look->holds;
+    metric_add(holds ? &metric_hits : &metric_misses, 1);
+    if (holds) {
+        struct rpc_principal *principal = rpc_server_call_principal(call);
+        principal->kind = RPC_PRINCIPAL_CUSTOMER;
+        principal->user_id = answer->user_id;
+        principal->customer_id = answer->customer_id;
+        rpc_server_call_finish_packed(call, answer->response); /* `look` is gone */
+    }
+    unref(answers, answer);
+    return holds;
+}
+
+static void on_stamps(void *arg, const struct rpc_status *status, struct rpc_payload *payload)
+{
+    struct look *look = arg;
+    look->holds = status->code == RPC_OK && span_equal(payload->bytes, look->answer->expected);
+    rpc_payload_release(payload);
+    if (!atomic_exchange(&look->is_met, true))
+        return;
+    struct rpc_server_call *call = look->call;
+    if (!conclude(look))
+        rpc_server_call_resume(call);
+}
+
+static enum rpc_early take(void *self, struct rpc_server_call *call)
+{
+    static const struct rpc_call_events events = {.done = on_stamps};
+    struct answers *answers = self;
+    uint8_t hash[RPC_SESSION_HASH_BYTES];
+    struct span request = rpc_server_call_packed(call);
+    if (!rpc_server_call_method(call)->rules->cacheable || request.len > REQUEST_BYTES_MAX ||
+        !is_plain(call) || !session_of_call(call, hash))
+        return RPC_EARLY_PASSED;
+    struct answer *answer = find(answers, hash, rpc_server_call_method(call)->index, request);
+    struct look *look = NULL;
+    if (answer != NULL && answer->until_ms > clock_now_ms())
+        look = arena_alloc(rpc_server_call_arena(call), sizeof *look);
+    if (look == NULL) {
+        metric_add(&metric_misses, 1);
+        unref(answers, answer);
+        return RPC_EARLY_PASSED;
+    }
+    *look = (struct look){.answers = answers, .call = call, .answer = answer};
+    struct rpc_call *asked = store_stamps_start(answers->store, rpc_server_call_context(call),
+                                                answer->question, &events, look);
+    bool is_answered = atomic_exchange(&look->is_met, true);
+    rpc_call_unref(asked);
+    if (!is_answered)
+        return RPC_EARLY_TAKEN;
+    return conclude(look) ? RPC_EARLY_TAKEN : RPC_EARLY_PASSED;
+}
+
+struct rpc_server_early answers_early(struct answers *answers)
+{
+    return (struct rpc_server_early){.take = take, .self = answers};
+}
+
+/* --- keeping --- */
+
+static struct span append(uint8_t **at, struct span bytes)
+{
+    struct span copy = span_of(*at, bytes.len);
+    if (bytes.len > 0)
+        memcpy(*at, bytes.data, bytes.len);
+    *at += bytes.len;
+    return copy;
+}
+
+static struct answer *make(struct answers *answers, const struct rpc_server_call *call,
+                           const struct rpc_principal *principal, struct span question,
+                           struct span expected, const ProtobufCMessage *response)
+{
+    struct span request = rpc_server_call_packed(call);
+    size_t response_bytes = protobuf_c_message_get_packed_size(response);
+    size_t bytes =
+        sizeof(struct answer) + request.len + question.len + expected.len + response_bytes;
+    if (request.len > REQUEST_BYTES_MAX || response_bytes > ANSWER_BYTES_MAX ||
+        atomic_load(&answers->bytes) + bytes > KEPT_BYTES_MAX)
+        return NULL;
+    struct answer *answer = calloc(1, bytes);
+    if (answer == NULL)
+        return NULL;
+    (void)atomic_fetch_add(&answers->bytes, bytes);
+    atomic_init(&answer->refs, 1);
+    answer->bytes = bytes;
+    memcpy(answer->session_hash, principal->session_hash, RPC_SESSION_HASH_BYTES);
+    answer->method_index = rpc_server_call_method(call)->index;
+    answer->user_id = principal->user_id;
+    answer->customer_id = principal->customer_id;
+    uint8_t *at = answer->data;
+    answer->request = append(&at, request);
+    answer->question = append(&at, question);
+    answer->expected = append(&at, expected);
+    answer->response = span_of(at, response_bytes);
+    (void)protobuf_c_message_pack(response, at);
+    return answer;
+}
+
+void answers_keep(struct answers *answers, struct rpc_server_call *call,
+                  const struct answer_basis *basis, const void *response)
+{
+    const struct rpc_principal *principal = rpc_server_call_principal(call);
+    struct store_partition partitions[ANSWER_PARTITIONS_MAX + 1];
+    uint64_t stamps[ANSWER_PARTITIONS_MAX + 1];
+    if (principal->kind != RPC_PRINCIPAL_CUSTOMER || !principal->has_session || !is_plain(call))
+        return;
+    partitions[0] = answers_session_partition(principal->session_hash);
+    stamps[0] = principal->session_stamp;
+    memcpy(&partitions[1], basis->partitions, basis->count * sizeof partitions[0]);
+    memcpy(&stamps[1], basis->stamps, basis->count * sizeof stamps[0]);
+    for (size_t i = 0; i < basis->count + 1; i++)
+        if (stamps[i] == STORE_STAMP_NONE)
+            return;
+    int64_t until_ms = basis->until_ms < principal->session_until_ms ? basis->until_ms
+                                                                     : principal->session_until_ms;
+    struct span question;
+    struct span expected;
+    if (until_ms <= clock_now_ms() ||
+        store_stamps_pack(answers->store, rpc_server_call_arena(call), partitions, stamps,
+                          basis->count + 1, &question, &expected, NULL) != RPC_OK)
+        return;
+    struct answer *answer = make(answers, call, principal, question, expected, response);
+    if (answer == NULL)
+        return;
+    answer->until_ms = until_ms;
+    place(answers, answer);
+}
