@@ -293,13 +293,25 @@ static void write_query_parameters(struct openapi__document *document, const str
     }
 }
 
+/* stripe-signature as people write it: Stripe-Signature. */
+static const char *capitalise(struct openapi__document *document, const char *name)
+{
+    const char *text = "";
+    for (const char *at = name; *at != '\0'; at++) {
+        bool first = at == name || at[-1] == '-';
+        text = openapi__format(document, "%s%c", text,
+                               first ? toupper((unsigned char)*at) : (unsigned char)*at);
+    }
+    return text;
+}
+
 /* What the facade passes on to the method alone. */
 static void write_forwarded(struct openapi__document *document,
                             const struct registry_method *method)
 {
     for (size_t i = 0; i < method->rules->n_forward_headers; i++) {
         openapi__open(document, NULL);
-        openapi__text(document, "name", method->rules->forward_headers[i]);
+        openapi__text(document, "name", capitalise(document, method->rules->forward_headers[i]));
         openapi__text(document, "in", "header");
         openapi__text(document, "description", "Checked by the method itself.");
         openapi__bool(document, "required", true);
@@ -382,6 +394,17 @@ static void write_raw_body(struct openapi__document *document, const struct rout
     openapi__close(document);
 }
 
+/* The body is a field's value and no object of its own: a text, a list, a time. */
+static void write_value_body(struct openapi__document *document, const struct registry_field *field)
+{
+    openapi__bool(document, "required", field->rules->required);
+    openapi__open(document, "content");
+    openapi__open(document, "application/json");
+    openapi__field_schema(document, "schema", field, OPENAPI__REQUEST);
+    openapi__close(document);
+    openapi__close(document);
+}
+
 static void write_body(struct openapi__document *document, const struct route *route)
 {
     if (route->body == ROUTE_BODY_NONE)
@@ -389,6 +412,11 @@ static void write_body(struct openapi__document *document, const struct route *r
     openapi__open(document, "requestBody");
     if (route->raw_request) {
         write_raw_body(document, route);
+        openapi__close(document);
+        return;
+    }
+    if (route->body == ROUTE_BODY_FIELD && !field_is_object(route->body_field)) {
+        write_value_body(document, route->body_field);
         openapi__close(document);
         return;
     }
