@@ -414,16 +414,23 @@ static void must(enum rpc_code code, const struct rpc_status *status)
 
 void rest_fixture_start(struct rest_fixture *fixture, void (*adjust)(struct rest_options *options))
 {
-    struct rpc_status status;
     struct registry_sources sources = registry_sources_get();
     sources.services = descriptors;
     sources.service_count = SERVICE_COUNT + OWN_COUNT;
     fill_services();
-    must(registry_create(&sources, &fixture->registry, &status), &status);
+    rest_fixture_serve(fixture, &sources, services, SERVICE_COUNT, adjust);
+}
+
+void rest_fixture_serve(struct rest_fixture *fixture, const struct registry_sources *sources,
+                        const struct rpc_service *served, size_t served_count,
+                        void (*adjust)(struct rest_options *options))
+{
+    struct rpc_status status;
+    must(registry_create(sources, &fixture->registry, &status), &status);
     struct rpc_server_options server = {.name = "test",
                                         .registry = fixture->registry,
-                                        .services = services,
-                                        .service_count = SERVICE_COUNT,
+                                        .services = served,
+                                        .service_count = served_count,
                                         .workers = 4,
                                         .queue_max = WAITING_MAX};
     must(rpc_server_create(&server, &fixture->server, &status), &status);

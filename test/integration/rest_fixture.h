@@ -28,6 +28,11 @@ extern atomic_int rest_fixture_cancelled; /* of those, how many saw their caller
 
 /* `adjust` may change the options before the facade is made; NULL: the defaults, two threads. */
 void rest_fixture_start(struct rest_fixture *fixture, void (*adjust)(struct rest_options *options));
+/* The same with methods of the test's own: a registry of these sources, a server of these services.
+ */
+void rest_fixture_serve(struct rest_fixture *fixture, const struct registry_sources *sources,
+                        const struct rpc_service *services, size_t service_count,
+                        void (*adjust)(struct rest_options *options));
 void rest_fixture_stop(struct rest_fixture *fixture);
 /* Lets all that wait answer. */
 void rest_fixture_release(void);

@@ -352,6 +352,56 @@ static void test_query_repeated(void **state)
     RUN(rows);
 }
 
+/* Messages that JSON shows as one text, in a query, a path and a body. */
+static void test_known_messages(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {A, "/a?at=2026-02-06T20:00:00Z", NULL, "{\"at\":\"2026-02-06T20:00:00Z\"}"},
+        {A, "/a?at=2026-02-06T20:00:00%2B01:00", NULL, "{\"at\":\"2026-02-06T19:00:00Z\"}"},
+        {A, "/a?at=2026-02-06T20%3A00%3A00.25Z", NULL, "{\"at\":\"2026-02-06T20:00:00.250Z\"}"},
+        {A, "/a?delay=1.5s", NULL, "{\"delay\":\"1.500s\"}"},
+        {A, "/a?delay=-3s", NULL, "{\"delay\":\"-3s\"}"},
+        {A, "/a?mask=x,inner.deepName", NULL, "{\"mask\":\"x,inner.deepName\"}"},
+        {A, "/a?mask=x%2Cy", NULL, "{\"mask\":\"x,y\"}"},
+        {A, "/a?mask=", NULL, "{\"mask\":\"\"}"},
+        {A, "/a?times=2026-02-06T20:00:00Z&times=2026-02-07T20:00:00Z", NULL,
+         "{\"times\":[\"2026-02-06T20:00:00Z\",\"2026-02-07T20:00:00Z\"]}"},
+        {A, "/a?inner.deep.at=2026-02-06T20:00:00Z", NULL,
+         "{\"inner\":{\"deep\":{\"at\":\"2026-02-06T20:00:00Z\"}}}"},
+        {A, "/a?at=", NULL, BAD("at")},
+        {A, "/a?at=2026-02-06", NULL, BAD("at")},
+        {A, "/a?at=2026-02-06T20:00:00", NULL, BAD("at")},
+        {A, "/a?at=2026-02-06T20:00:00+01:00", NULL, BAD("at")}, /* a plus is a space */
+        {A, "/a?at=2026-02-30T20:00:00Z", NULL, BAD("at")},
+        {A, "/a?at=\"2026-02-06T20:00:00Z\"", NULL, BAD("at")},
+        {A, "/a?at=0", NULL, BAD("at")},
+        {A, "/a?at=2026-02-06T20:00:00Z&at=2026-02-06T20:00:00Z", NULL, BAD("at")},
+        {A, "/a?delay=1", NULL, BAD("delay")},
+        {A, "/a?delay=1.5", NULL, BAD("delay")},
+        {A, "/a?delay=s", NULL, BAD("delay")},
+        {A, "/a?delay=1m", NULL, BAD("delay")},
+        {A, "/a?mask=in_stock", NULL, BAD("mask")},
+        {A, "/a?times=x", NULL, BAD("times")},
+        {A, "/a?value=1", NULL, BAD("value")},
+        {A, "/a?list=1", NULL, BAD("list")},
+        {A, "/a?value.stringValue=1", NULL, BAD("value.stringValue")},
+        {"POST /a at", "/a", "\"2026-02-06T20:00:00Z\"", "{\"at\":\"2026-02-06T20:00:00Z\"}"},
+        {"POST /a times", "/a", "[\"2026-02-06T20:00:00Z\"]",
+         "{\"times\":[\"2026-02-06T20:00:00Z\"]}"},
+        {"POST /a any", "/a", "{\"k\":[1,null]}", "{\"any\":{\"k\":[1,null]}}"},
+        {"POST /a value", "/a", "\"v\"", "{\"value\":\"v\"}"},
+        {"POST /a value", "/a", "null", "{\"value\":null}"},
+        {"POST /a list", "/a", "[1,\"a\"]", "{\"list\":[1,\"a\"]}"},
+        {"POST /a mask", "/a", "\"x,y\"", "{\"mask\":\"x,y\"}"},
+        {"POST /a at", "/a", "{}", BAD("at")},
+        {"POST /a at", "/a", "\"20\"", BAD("at")},
+        {"POST /a list", "/a", "{}", BAD("list")},
+        {"POST /a any", "/a", "[]", BAD("any")},
+    };
+    RUN(rows);
+}
+
 /* A parameter fills what neither path nor body does. */
 static void test_query_beside(void **state)
 {
@@ -631,11 +681,12 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_path),          cmocka_unit_test(test_query_names),
-        cmocka_unit_test(test_query_values),  cmocka_unit_test(test_query_repeated),
-        cmocka_unit_test(test_query_beside),  cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_body_and_path), cmocka_unit_test(test_large_bodies),
-        cmocka_unit_test(test_raw),           cmocka_unit_test(test_exhaustion),
+        cmocka_unit_test(test_path),           cmocka_unit_test(test_query_names),
+        cmocka_unit_test(test_query_values),   cmocka_unit_test(test_query_repeated),
+        cmocka_unit_test(test_known_messages), cmocka_unit_test(test_query_beside),
+        cmocka_unit_test(test_bodies),         cmocka_unit_test(test_body_and_path),
+        cmocka_unit_test(test_large_bodies),   cmocka_unit_test(test_raw),
+        cmocka_unit_test(test_exhaustion),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
