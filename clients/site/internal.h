@@ -41,6 +41,9 @@
  * NULL when nothing is left (or the arena is full).
  */
 const char *site__text_clean(struct span text, size_t bytes_max, struct arena *arena);
+/* The text with its entities decoded, as an attribute's value is; in `arena`, NULL when that is
+ * full. */
+const char *site__text_entities(struct span text, struct arena *arena);
 /*
  * A page's bytes as valid UTF-8 without NULs: by byte order mark, `content_type`'s charset (may be
  * NULL), the page's own <meta>, else UTF-8 where it is valid and windows-1252 where not. In
@@ -174,6 +177,10 @@ void site__extract_finish(struct site_page *page);
 bool site__page_read(const struct url *url, struct span body, const char *content_type,
                      const char *link_header, bool is_listing, struct arena *arena,
                      struct site_page *ret_page);
+/* The same by the parser alone: what it says is what a glance (glance.c) must say, too. */
+bool site__page_parse(const struct url *url, struct span body, const char *content_type,
+                      const char *link_header, bool is_listing, struct arena *arena,
+                      struct site_page *ret_page);
 /* Resolves as written in a page: spaces around are trimmed, those within encoded. */
 bool site__link_resolve(const struct url *base, struct span href, struct arena *arena,
                         struct url *ret_url);

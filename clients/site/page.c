@@ -1,6 +1,7 @@
 /*
- * One HTML page, in one pass: libxml2's HTML parser gives elements and text, nothing of a tree is
- * kept. It is stopped where elements nest too deep.
+ * One HTML page, in one pass: at a glance (glance.c) where its JSON-LD and OpenGraph are all that
+ * it says of things for sale, else by libxml2's HTML parser, which gives elements and text; nothing
+ * of a tree is kept. The parser is stopped where elements nest too deep.
  *
  * Errors of the parser are nobody's business: pages have them.
  */
@@ -8,7 +9,7 @@
 #include <libxml/parserInternals.h>
 #include <strings.h>
 
-#include "clients/site/internal.h"
+#include "clients/site/glance.h"
 
 /* Elements in each other; browsers stop at 512 too. */
 #define DEPTH_MAX 512
@@ -239,16 +240,9 @@ static bool is_jsonld(const char *const *attributes)
            strchr("; \t\r\n", type[sizeof wanted - 1]) != NULL;
 }
 
-static void on_start(void *arg, const xmlChar *name, const xmlChar **raw)
+/* A start tag of any element. */
+static void take_tag(struct reader *reader, const char *element, const char *const *attributes)
 {
-    struct reader *reader = arg;
-    const char *element = (const char *)name;
-    const char *const *attributes = (const char *const *)raw;
-    if (reader->depth++ >= DEPTH_MAX) {
-        xmlStopParser(reader->parser);
-        return;
-    }
-    site__microdata_start(reader->microdata, element, attributes);
     if (strcmp(element, "a") == 0 || strcmp(element, "area") == 0)
         add_link(reader, site__attribute(attributes, "href"), site__attribute(attributes, "rel"),
                  false);
@@ -260,6 +254,28 @@ static void on_start(void *arg, const xmlChar *name, const xmlChar **raw)
         take_meta(reader, attributes);
     else if (strcmp(element, "script") == 0)
         reader->in_jsonld = is_jsonld(attributes);
+}
+
+static void take_jsonld(struct reader *reader, struct span text)
+{
+    struct site_value *value = NULL;
+    if (site__value_parse(text, reader->arena, &value))
+        site__extract(reader->page, value, SITE_SOURCE_JSONLD);
+}
+
+/* ---- the parser ---- */
+
+static void on_start(void *arg, const xmlChar *name, const xmlChar **raw)
+{
+    struct reader *reader = arg;
+    const char *element = (const char *)name;
+    const char *const *attributes = (const char *const *)raw;
+    if (reader->depth++ >= DEPTH_MAX) {
+        xmlStopParser(reader->parser);
+        return;
+    }
+    site__microdata_start(reader->microdata, element, attributes);
+    take_tag(reader, element, attributes);
     if (reader->in_jsonld)
         buffer_clear(&reader->script);
 }
@@ -273,10 +289,8 @@ static void on_end(void *arg, const xmlChar *name)
     if (!reader->in_jsonld || strcmp((const char *)name, "script") != 0)
         return;
     reader->in_jsonld = false;
-    struct site_value *value = NULL;
-    if (!reader->script.failed &&
-        site__value_parse(buffer_span(&reader->script), reader->arena, &value))
-        site__extract(reader->page, value, SITE_SOURCE_JSONLD);
+    if (!reader->script.failed)
+        take_jsonld(reader, buffer_span(&reader->script));
 }
 
 static void on_text(void *arg, const xmlChar *text, int len)
@@ -371,32 +385,102 @@ static void take_link_header(struct reader *reader, const char *header)
     }
 }
 
+/* ---- a glance ---- */
+
+static void on_tag(void *arg, const char *name, const char *const *attributes)
+{
+    take_tag(arg, name, attributes);
+}
+
+static void on_script(void *arg, struct span text)
+{
+    struct reader *reader = arg;
+    if (reader->in_jsonld && text.len <= SCRIPT_BYTES_MAX)
+        take_jsonld(reader, text);
+    reader->in_jsonld = false;
+}
+
+static bool look(struct reader *reader, struct span text)
+{
+    const struct site_glance_sink sink = {reader, on_tag, on_script};
+    return site__glance(text, reader->arena, &sink);
+}
+
+/* ---- the whole ---- */
+
+static bool begin(struct reader *reader, const char *link_header)
+{
+    struct site_page *page = reader->page;
+    page->canonical = url_canonical(&page->url, reader->arena);
+    reader->graph = site__value_create(SITE_VALUE_OBJECT, reader->arena);
+    reader->offer = site__value_create(SITE_VALUE_OBJECT, reader->arena);
+    take_link_header(reader, link_header);
+    return page->canonical != NULL && reader->graph != NULL && reader->offer != NULL;
+}
+
+static void finish(struct reader *reader)
+{
+    struct site_page *page = reader->page;
+    set_canonical(reader);
+    if (reader->microdata != NULL)
+        site__extract(page, site__microdata_finish(reader->microdata), SITE_SOURCE_MICRODATA);
+    if (reader->is_product) {
+        (void)site__value_add_text(reader->graph, "@type", span_of_string("Product"),
+                                   reader->arena);
+        site__value_add(reader->graph, "offers", reader->offer);
+        site__extract(page, reader->graph, SITE_SOURCE_OPENGRAPH);
+    }
+    site__extract_finish(page);
+}
+
+static bool parse_text(const struct site_page *blank, struct span text, const char *link_header,
+                       struct site_page *ret_page)
+{
+    struct site_page page = *blank;
+    struct reader reader = {.page = &page, .arena = page.arena};
+    reader.microdata = site__microdata_create(page.arena);
+    if (!begin(&reader, link_header) || reader.microdata == NULL)
+        return false;
+    buffer_init(&reader.script, SCRIPT_BYTES_MAX);
+    parse(&reader, text);
+    buffer_fini(&reader.script);
+    finish(&reader);
+    *ret_page = page;
+    return true;
+}
+
+static bool look_at_text(const struct site_page *blank, struct span text, const char *link_header,
+                         struct site_page *ret_page)
+{
+    struct site_page page = *blank;
+    struct reader reader = {.page = &page, .arena = page.arena};
+    if (!begin(&reader, link_header) || !look(&reader, text))
+        return false;
+    finish(&reader);
+    *ret_page = page;
+    return true;
+}
+
 bool site__page_read(const struct url *url, struct span body, const char *content_type,
                      const char *link_header, bool is_listing, struct arena *arena,
                      struct site_page *ret_page)
 {
-    struct site_page page = {.arena = arena, .url = *url, .base = *url, .is_listing = is_listing};
-    struct reader reader = {.page = &page, .arena = arena};
+    const struct site_page blank = {
+        .arena = arena, .url = *url, .base = *url, .is_listing = is_listing};
     struct span text;
-    page.canonical = url_canonical(url, arena);
-    reader.microdata = site__microdata_create(arena);
-    reader.graph = site__value_create(SITE_VALUE_OBJECT, arena);
-    reader.offer = site__value_create(SITE_VALUE_OBJECT, arena);
-    if (page.canonical == NULL || reader.microdata == NULL || reader.graph == NULL ||
-        reader.offer == NULL || !site__text_decode(body, content_type, arena, &text))
+    if (!site__text_decode(body, content_type, arena, &text))
         return false;
-    buffer_init(&reader.script, SCRIPT_BYTES_MAX);
-    take_link_header(&reader, link_header);
-    parse(&reader, text);
-    buffer_fini(&reader.script);
-    set_canonical(&reader);
-    site__extract(&page, site__microdata_finish(reader.microdata), SITE_SOURCE_MICRODATA);
-    if (reader.is_product) {
-        (void)site__value_add_text(reader.graph, "@type", span_of_string("Product"), arena);
-        site__value_add(reader.graph, "offers", reader.offer);
-        site__extract(&page, reader.graph, SITE_SOURCE_OPENGRAPH);
-    }
-    site__extract_finish(&page);
-    *ret_page = page;
-    return true;
+    return look_at_text(&blank, text, link_header, ret_page) ||
+           parse_text(&blank, text, link_header, ret_page);
+}
+
+bool site__page_parse(const struct url *url, struct span body, const char *content_type,
+                      const char *link_header, bool is_listing, struct arena *arena,
+                      struct site_page *ret_page)
+{
+    const struct site_page blank = {
+        .arena = arena, .url = *url, .base = *url, .is_listing = is_listing};
+    struct span text;
+    return site__text_decode(body, content_type, arena, &text) &&
+           parse_text(&blank, text, link_header, ret_page);
 }

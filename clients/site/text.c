@@ -62,21 +62,37 @@ static bool meta_charset(struct span bytes, char name[static CHARSET_BYTES_MAX +
     }
 }
 
+/* How many bytes at the front are ASCII, eight at a time: most of a page is. */
+static size_t ascii_length(const uint8_t *at, size_t len)
+{
+    size_t done = 0;
+    for (uint64_t word; done + sizeof word <= len; done += sizeof word) {
+        memcpy(&word, at + done, sizeof word);
+        if ((word & 0x8080808080808080u) != 0)
+            break;
+    }
+    return done;
+}
+
 /* Copies UTF-8 with U+FFFD for what is not, and a space for NUL. */
 static bool copy_utf8(struct span bytes, struct arena *arena, struct span *ret_text)
 {
     size_t bad = 0;
-    for (size_t i = 0; i < bytes.len;) {
+    for (size_t i = ascii_length(bytes.data, bytes.len); i < bytes.len;) {
         size_t len = utf8_sequence_length((const char *)bytes.data + i, bytes.len - i);
         bad += len == 0;
         i += len == 0 ? 1 : len;
+        if (len == 1)
+            i += ascii_length(bytes.data + i, bytes.len - i);
     }
     char *out = arena_alloc(arena, bytes.len + 2 * bad + 1);
     if (out == NULL)
         return false;
     size_t used = 0;
     for (size_t i = 0; i < bytes.len;) {
-        size_t len = utf8_sequence_length((const char *)bytes.data + i, bytes.len - i);
+        size_t len = ascii_length(bytes.data + i, bytes.len - i);
+        if (len == 0)
+            len = utf8_sequence_length((const char *)bytes.data + i, bytes.len - i);
         if (len == 0) {
             memcpy(out + used, "\xef\xbf\xbd", 3);
             used += 3;
@@ -84,11 +100,12 @@ static bool copy_utf8(struct span bytes, struct arena *arena, struct span *ret_t
             continue;
         }
         memcpy(out + used, bytes.data + i, len);
-        if (out[used] == '\0')
-            out[used] = ' ';
         used += len;
         i += len;
     }
+    for (char *nul = memchr(out, '\0', used); nul != NULL;
+         nul = memchr(nul, '\0', used - (size_t)(nul - out)))
+        *nul = ' ';
     out[used] = '\0';
     *ret_text = span_of(out, used);
     return true;
@@ -271,6 +288,16 @@ static size_t decode_entities(struct span text, uint8_t *out)
         i += entity;
     }
     return used;
+}
+
+const char *site__text_entities(struct span text, struct arena *arena)
+{
+    if (text.len == 0 || memchr(text.data, '&', text.len) == NULL)
+        return arena_strndup(arena, text.len == 0 ? "" : (const void *)text.data, text.len);
+    uint8_t *out = arena_alloc(arena, text.len + 1);
+    if (out != NULL)
+        out[decode_entities(text, out)] = '\0';
+    return (const char *)out;
 }
 
 const char *site__text_clean(struct span text, size_t bytes_max, struct arena *arena)

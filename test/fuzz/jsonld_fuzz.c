@@ -68,6 +68,8 @@ static void read_page(struct span body, const char *type)
     check(url_parse(span_of_string("http://x.example/p"), &arena, &url));
     if (site__page_read(&url, body, type, type, false, &arena, &page))
         check_items(&page, &arena);
+    if (site__page_parse(&url, body, type, type, false, &arena, &page))
+        check_items(&page, &arena);
     arena_fini(&arena);
 }
 

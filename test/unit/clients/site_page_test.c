@@ -15,13 +15,6 @@
 #define LD "<script type='application/ld+json'>"
 #define END "</script>"
 
-static void read_page(struct arena *arena, struct span body, struct site_page *page)
-{
-    struct url url;
-    assert_true(url_parse(span_of_string("http://x.example/dir/page?utm_source=a"), arena, &url));
-    assert_true(site__page_read(&url, body, "text/html", NULL, false, arena, page));
-}
-
 /* What was found, in short: title|minor currency|stock|vin|sku|url;… */
 static void describe(const struct site_page *page, char *out, size_t size)
 {
@@ -38,6 +31,39 @@ static void describe(const struct site_page *page, char *out, size_t size)
         assert_true(n > 0 && (size_t)n < size - used);
         used += (size_t)n;
     }
+}
+
+/* Its links. */
+static void describe_links(const struct site_page *page, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (const struct site_link *link = page->link_first; link != NULL; link = link->next)
+        used += (size_t)snprintf(out + used, size - used, "%.*s%s%s%s%s ", (int)link->href.len,
+                                 (const char *)link->href.data, link->is_next ? "+" : "",
+                                 link->is_previous ? "<" : "", link->is_follow ? "" : "-",
+                                 link->is_alternate ? "~" : "");
+}
+
+/* Reads a page, in both ways where there are two: they say the same. */
+static void read_page(struct arena *arena, struct span body, struct site_page *page)
+{
+    static char seen[65536], parsed[65536];
+    struct url url;
+    struct site_page other;
+    assert_true(url_parse(span_of_string("http://x.example/dir/page?utm_source=a"), arena, &url));
+    assert_true(site__page_read(&url, body, "text/html", NULL, false, arena, page));
+    assert_true(site__page_parse(&url, body, "text/html", NULL, false, arena, &other));
+    describe(page, seen, sizeof seen);
+    describe(&other, parsed, sizeof parsed);
+    assert_string_equal(seen, parsed);
+    describe_links(page, seen, sizeof seen);
+    describe_links(&other, parsed, sizeof parsed);
+    assert_string_equal(seen, parsed);
+    assert_string_equal(page->canonical, other.canonical);
+    assert_string_equal(page->base.text, other.base.text);
+    assert_int_equal(page->is_nofollow, other.is_nofollow);
+    assert_int_equal(page->is_listing, other.is_listing);
 }
 
 struct row {
