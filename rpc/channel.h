@@ -148,6 +148,27 @@ enum rpc_code rpc_channel_call(struct rpc_channel *channel, const struct rpc_req
     __attribute__((warn_unused_result));
 
 /*
+ * A stream read item by item, by a caller that waits: for tools, jobs and handlers. One thread at a
+ * time, never one of a transport's.
+ */
+struct rpc_stream;
+/* Starts the call; what `request` points to is borrowed until this returns, its context's cancelled
+ * flag until the stream is closed. */
+enum rpc_code rpc_stream_open(struct rpc_channel *channel, const struct rpc_request *request,
+                              struct rpc_stream **ret_stream, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+/*
+ * Waits for the next item, which is unpacked into the arena and lives until the next one is asked
+ * for, too. RPC_OK with NULL at the stream's end; else what the call ended with, at once again when
+ * asked again.
+ */
+enum rpc_code rpc_stream_next(struct rpc_stream *stream, struct arena *arena,
+                              const ProtobufCMessage **ret_item, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+/* Cancels the call if it is not over, waits for its end and frees. Takes NULL. */
+void rpc_stream_close(struct rpc_stream *stream);
+
+/*
  * Unpacks into the arena with a limit on depth and on expansion. RPC_INVALID_ARGUMENT if the bytes
  * are not that message or hold a NUL or bad UTF-8 in a string; RPC_RESOURCE_EXHAUSTED beyond the
  * arena. Strings and byte fields may point into `packed`, which must live as long as the message.

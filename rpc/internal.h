@@ -144,7 +144,10 @@ struct rpc__flow {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* credit has come, or the caller has gone */
     uint64_t credits;
+    bool stopped;                               /* the server ends */
     void (*wake)(struct rpc_server_call *call); /* likewise, with no lock held; NULL: nobody */
+    struct rpc_server_call *prev_stream;        /* of the server's list, under its lock */
+    struct rpc_server_call *next_stream;
 };
 
 struct rpc_server_call {
@@ -235,6 +238,8 @@ void rpc__server_call_on_wake(struct rpc_server_call *call,
 /* Makes and ends what a streaming call has beside the others. Init before anyone else can see the
  * call; false when out of memory. */
 bool rpc__server_call_flow_init(struct rpc_server_call *call);
+/* Ends the waiting of all streaming calls: the server ends. */
+void rpc__server_stop_streams(struct rpc_server *server);
 void rpc__server_call_flow_fini(struct rpc_server_call *call);
 
 /* The server's own method for one that may belong to another registry; NULL: none. */
@@ -291,10 +296,13 @@ enum rpc_code rpc__stream_listen(struct rpc_server *server, const char *url, enu
 struct rpc__pool;
 /*
  * Starts `threads` workers that call `run` with each call submitted, in order. NULL when that
- * fails. `depth` counts those that wait.
+ * fails. `depth` counts those that wait. `run_us` above 0: calls that would wait for more than half
+ * of the time they have are refused as if the queue were full; it is how long one runs until that
+ * has been measured.
  */
 struct rpc__pool *rpc__pool_create(const char *thread_name, unsigned threads, size_t queue_max,
-                                   struct metric *depth, void (*run)(struct rpc_server_call *));
+                                   int64_t run_us, struct metric *depth,
+                                   void (*run)(struct rpc_server_call *));
 /* False when the queue is full or the pool has stopped; the call stays the caller's. */
 bool rpc__pool_submit(struct rpc__pool *pool, struct rpc_server_call *call);
 /* Submits those of the list that fit, with one wake-up; the list keeps the others. */

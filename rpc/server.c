@@ -15,6 +15,8 @@
 #include "rpc/server_internal.h"
 
 #define WORKERS_DEFAULT 16
+/* What a heavy call is taken to run for before one has been measured. */
+#define HEAVY_RUN_US_FIRST 100000
 #define QUEUE_MAX_DEFAULT 1024
 /* How long destroy waits for deferred calls that nobody has ended, before it gives the memory up.
  */
@@ -134,7 +136,7 @@ static struct metric *refused_metric(const struct rpc_server *server, const char
 }
 
 static struct rpc__pool *start_pool(const struct rpc_server *server, const char *pool,
-                                    unsigned threads)
+                                    unsigned threads, int64_t run_us)
 {
     char labels[64];
     char thread_name[24];
@@ -142,7 +144,8 @@ static struct rpc__pool *start_pool(const struct rpc_server *server, const char 
     (void)snprintf(thread_name, sizeof thread_name, "%.5s-%c", server->name, pool[0]);
     struct metric *depth = rpc__metric_get(METRIC_KIND_GAUGE, "lotcast_rpc_queue_depth",
                                            "Calls that wait for a worker.", labels);
-    return rpc__pool_create(thread_name, threads, server->queue_max, depth, rpc__server_call_run);
+    return rpc__pool_create(thread_name, threads, server->queue_max, run_us, depth,
+                            rpc__server_call_run);
 }
 
 static bool start_workers(struct rpc_server *server, const struct rpc_server_options *options)
@@ -154,9 +157,9 @@ static bool start_workers(struct rpc_server *server, const struct rpc_server_opt
     server->refused_full = refused_metric(server, "queue_full");
     server->refused_expired = refused_metric(server, "expired");
     server->refused_unknown = refused_metric(server, "unknown_method");
-    server->workers =
-        start_pool(server, "workers", options->workers == 0 ? WORKERS_DEFAULT : options->workers);
-    server->heavy = start_pool(server, "heavy", heavy);
+    server->workers = start_pool(server, "workers",
+                                 options->workers == 0 ? WORKERS_DEFAULT : options->workers, 0);
+    server->heavy = start_pool(server, "heavy", heavy, HEAVY_RUN_US_FIRST);
     return server->workers != NULL && server->heavy != NULL;
 }
 
@@ -279,6 +282,7 @@ void rpc_server_destroy(struct rpc_server *server)
     if (server == NULL)
         return;
     begin_drain(server);
+    rpc__server_stop_streams(server);
     stop_pool(server->workers);
     stop_pool(server->heavy);
     bool over = wait_idle(server, DESTROY_WAIT_MS);

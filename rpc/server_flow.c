@@ -7,7 +7,7 @@
  * reference meanwhile; flow->lock is innermost.
  */
 #include "rpc/base/clock.h"
-#include "rpc/internal.h"
+#include "rpc/server_internal.h"
 
 /* Credit at most; what goes beyond it is as good as endless. */
 #define CREDITS_MAX UINT32_MAX
@@ -21,16 +21,46 @@ bool rpc__server_call_flow_init(struct rpc_server_call *call)
     rpc__cond_init(&flow->changed);
     flow->credits = call->credits;
     call->flow = flow;
+    struct rpc_server *server = call->server;
+    (void)pthread_mutex_lock(&server->lock);
+    flow->next_stream = server->streams;
+    if (server->streams != NULL)
+        server->streams->flow->prev_stream = call;
+    server->streams = call;
+    (void)pthread_mutex_unlock(&server->lock);
     return true;
 }
 
 void rpc__server_call_flow_fini(struct rpc_server_call *call)
 {
-    if (call->flow == NULL)
+    struct rpc__flow *flow = call->flow;
+    struct rpc_server *server = call->server;
+    if (flow == NULL)
         return;
-    (void)pthread_cond_destroy(&call->flow->changed);
-    (void)pthread_mutex_destroy(&call->flow->lock);
+    (void)pthread_mutex_lock(&server->lock);
+    if (flow->prev_stream == NULL)
+        server->streams = flow->next_stream;
+    else
+        flow->prev_stream->flow->next_stream = flow->next_stream;
+    if (flow->next_stream != NULL)
+        flow->next_stream->flow->prev_stream = flow->prev_stream;
+    (void)pthread_mutex_unlock(&server->lock);
+    (void)pthread_cond_destroy(&flow->changed);
+    (void)pthread_mutex_destroy(&flow->lock);
     call->flow = NULL;
+}
+
+void rpc__server_stop_streams(struct rpc_server *server)
+{
+    (void)pthread_mutex_lock(&server->lock);
+    for (struct rpc_server_call *call = server->streams; call != NULL;
+         call = call->flow->next_stream) {
+        (void)pthread_mutex_lock(&call->flow->lock);
+        call->flow->stopped = true;
+        (void)pthread_cond_broadcast(&call->flow->changed);
+        (void)pthread_mutex_unlock(&call->flow->lock);
+    }
+    (void)pthread_mutex_unlock(&server->lock);
 }
 
 /* Tells whoever waits. */
@@ -89,10 +119,12 @@ static enum rpc_code take_credit(struct rpc_server_call *call, struct rpc_status
     struct timespec until = rpc__timespec_of_ms(call->context.deadline_ms);
     enum rpc_code code = RPC_OK;
     (void)pthread_mutex_lock(&flow->lock);
-    while (flow->credits == 0 && !rpc_context_stopped(&call->context))
+    while (flow->credits == 0 && !flow->stopped && !rpc_context_stopped(&call->context))
         (void)pthread_cond_timedwait(&flow->changed, &flow->lock, &until);
     if (atomic_load(&call->cancelled))
         code = rpc_status_set(status, RPC_CANCELLED, "the call was cancelled");
+    else if (flow->stopped)
+        code = rpc_status_set(status, RPC_UNAVAILABLE, "the server ends");
     else if (flow->credits == 0)
         code = rpc_status_set(status, RPC_DEADLINE_EXCEEDED, "the call took too long");
     else

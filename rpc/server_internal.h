@@ -42,6 +42,7 @@ struct rpc_server {
     pthread_cond_t idle;                /* under_way has become 0 */
     struct rpc_server_call *free_calls; /* under lock */
     size_t free_count;                  /* under lock */
+    struct rpc_server_call *streams;    /* streaming calls; under lock */
     struct rpc_server_call *watchers;   /* of health, linked by next; under watch_lock */
     pthread_mutex_t watch_lock;
 };
