@@ -1,7 +1,8 @@
 /*
  * A request's call. The call holds a reference from rest_call_begin to rest_call_over; between
  * them `done` comes exactly once: on our own thread before rpc_channel_start returns (direct:, a
- * quick read), or on a thread of the channel's, which posts it to the loop.
+ * quick read), or on a thread of the channel's, which posts it to the loop, together with what else
+ * has come at the same time.
  *
  * The client may leave, or the answer be given (504), before that: the call then is cancelled and
  * its outcome dropped.
@@ -129,7 +130,12 @@ static bool fill_metadata(struct rest_request *request)
 
 /* --- calls --- */
 
-/* Any thread. Stores the outcome and hands it to the loop. */
+/* Requests whose calls have ended on this thread, of which their loops are told at the batch's end.
+ */
+static _Thread_local struct rest_request *ended_first;
+static _Thread_local struct rest_request *ended_last;
+
+/* Any thread. Stores the outcome; the batch's end hands it to the loop. */
 static void request_done(void *arg, const struct rpc_status *status, struct rpc_payload *payload)
 {
     struct rest_request *request = arg;
@@ -143,7 +149,47 @@ static void request_done(void *arg, const struct rpc_status *status, struct rpc_
         request->ended_inline = true;
         return;
     }
-    h2o_multithread_send_message(&thread->replies, &request->message);
+    request->done_next = NULL;
+    if (ended_last == NULL)
+        ended_first = request;
+    else
+        ended_last->done_next = request;
+    ended_last = request;
+}
+
+/* Takes those off that belong to the first one's loop, linked to it in their order. */
+static struct rest_request *take_ended(void)
+{
+    struct rest_request *first = ended_first;
+    struct rest_request *mine = first;
+    struct rest_request *others = NULL;
+    struct rest_request *at = first->done_next;
+    ended_first = NULL;
+    for (; at != NULL; at = at->done_next) {
+        if (at->thread == first->thread) {
+            mine->done_next = at;
+            mine = at;
+        } else {
+            if (others == NULL)
+                ended_first = at;
+            else
+                others->done_next = at;
+            others = at;
+        }
+    }
+    mine->done_next = NULL;
+    if (others != NULL)
+        others->done_next = NULL;
+    ended_last = others;
+    return first;
+}
+
+void rest_call_batch_end(void)
+{
+    while (ended_first != NULL) {
+        struct rest_request *first = take_ended();
+        h2o_multithread_send_message(&first->thread->replies, &first->message);
+    }
 }
 
 static void start(struct rest_request *request, enum rest_call_phase phase,

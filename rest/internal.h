@@ -271,6 +271,7 @@ struct rest_request {
     /* Written by request_done, read after the message. */
     struct rpc_status result;
     struct rpc_payload payload;
+    struct rest_request *done_next; /* of those that one message tells of */
     h2o_multithread_message_t message;
 
     /* REST_CALL_SCRAPE. */
@@ -296,6 +297,8 @@ void rest_call_begin(struct rest_request *request);
 void rest_call_cancel(struct rest_request *request);
 /* The call has ended: answers, and drops the call's reference. */
 void rest_call_over(struct rest_request *request);
+/* Behind calls of the channel that ended together on this thread: wakes each loop once. */
+void rest_call_batch_end(void);
 
 /* --- response.c --- */
 

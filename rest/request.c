@@ -393,10 +393,15 @@ void rest_request_on_replies(h2o_multithread_receiver_t *receiver, h2o_linklist_
         struct rest_request *request =
             H2O_STRUCT_FROM_MEMBER(struct rest_request, message.link, messages->next);
         h2o_linklist_unlink(&request->message.link);
-        if (request->phase == REST_CALL_SCRAPE)
+        if (request->phase == REST_CALL_SCRAPE) {
             rest_scrape_over(request);
-        else
-            rest_call_over(request);
+            continue;
+        }
+        while (request != NULL) {
+            struct rest_request *next = request->done_next;
+            rest_call_over(request); /* it may be gone now */
+            request = next;
+        }
     }
 }
 

@@ -124,6 +124,7 @@ static enum rpc_code build(struct rest *rest, const struct rest_options *options
                            struct rpc_status *status)
 {
     enum rpc_code code = copy_options(rest, options, status);
+    rpc_channel_on_batch_end(options->channel, rest_call_batch_end);
     rest->check_access = registry_method_find(
         options->registry, span_of_string("lotcast.v1.AccessControl/CheckAccess"));
     if (code == RPC_OK && rest->check_access == NULL)

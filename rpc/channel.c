@@ -36,9 +36,8 @@ struct rpc_channel {
     const struct rpc_client_interceptor *interceptors;
     size_t interceptor_count;
     size_t calls_max;
-    void (*batch_end)(void *arg); /* NULL: none; as the next before the first call */
-    void *batch_arg;
-    atomic_size_t active; /* calls whose `done` has not returned */
+    void (*_Atomic batch_end)(void); /* NULL: none */
+    atomic_size_t active;            /* calls whose `done` has not returned */
     atomic_bool closing;
 
     pthread_mutex_t lock;
@@ -252,8 +251,9 @@ void rpc__call_finish_in_batch(struct rpc_call *call, const struct rpc_status *s
 
 void rpc__channel_batch_end(struct rpc_channel *channel)
 {
-    if (channel->batch_end != NULL)
-        channel->batch_end(channel->batch_arg);
+    void (*batch_end)(void) = atomic_load(&channel->batch_end);
+    if (batch_end != NULL)
+        batch_end();
 }
 
 /* --- the items of a stream --- */
@@ -631,10 +631,9 @@ enum rpc_code rpc_channel_open(const struct rpc_channel_options *options,
     return RPC_OK;
 }
 
-void rpc_channel_on_batch_end(struct rpc_channel *channel, void (*batch_end)(void *arg), void *arg)
+void rpc_channel_on_batch_end(struct rpc_channel *channel, void (*batch_end)(void))
 {
-    channel->batch_end = batch_end;
-    channel->batch_arg = arg;
+    atomic_store(&channel->batch_end, batch_end);
 }
 
 void rpc_channel_close(struct rpc_channel *channel)

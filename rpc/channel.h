@@ -116,9 +116,9 @@ enum rpc_code rpc_channel_open(const struct rpc_channel_options *options,
 /*
  * Has `batch_end` called behind one or more calls' `done` that came together, on the same thread,
  * so that an event loop is woken once for all of them. Behind a `done` that comes before
- * rpc_channel_start returns there may be none. At most once, before the channel's first call.
+ * rpc_channel_start returns there may be none. Holds for calls that are started afterwards.
  */
-void rpc_channel_on_batch_end(struct rpc_channel *channel, void (*batch_end)(void *arg), void *arg);
+void rpc_channel_on_batch_end(struct rpc_channel *channel, void (*batch_end)(void));
 /* Ends all calls with RPC_CANCELLED, waits until the last `done` has returned, frees. Takes NULL.
  */
 void rpc_channel_close(struct rpc_channel *channel);
