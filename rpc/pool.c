@@ -1,23 +1,36 @@
 /*
  * A pool of workers behind one bounded first-in-first-out queue. The queue never blocks the one who
  * submits: a transport's thread must not stall, so a full queue is its caller's to answer.
+ *
+ * A pool for slow work also knows how long a call runs, a moving mean of what it has measured, and
+ * takes none that would wait for more than a part of the time it has: who cannot be served in time
+ * hears so at once, and who was taken is.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "rpc/base/clock.h"
 #include "rpc/internal.h"
+
+/* A call may wait for one part in so many of its time left. */
+#define WAIT_PART 2
+/* A measurement moves the mean by one part in so many. */
+#define MEAN_PART 8
 
 struct rpc__pool {
     void (*run)(struct rpc_server_call *call);
     struct metric *depth; /* may be NULL */
+    bool measures;        /* how long calls run */
     pthread_mutex_t lock;
     pthread_cond_t ready;
     struct rpc_server_call *first;
     struct rpc_server_call *last;
     size_t count;
     size_t max;
-    unsigned idle; /* workers that wait */
-    bool waking;   /* one of them was woken and has not come yet */
+    int64_t run_us; /* that, in the mean */
+    unsigned idle;  /* workers that wait */
+    unsigned busy;  /* and those that run a call */
+    bool waking;    /* one of them was woken and has not come yet */
     bool stopping;
     unsigned thread_count;
     pthread_t threads[];
@@ -62,19 +75,25 @@ static void *worker_main(void *arg)
             continue;
         }
         struct rpc_server_call *call = take_first(pool);
+        pool->busy++;
         bool wake = wakes_another(pool);
         (void)pthread_mutex_unlock(&pool->lock);
         if (wake)
             (void)pthread_cond_signal(&pool->ready);
+        int64_t begin_us = pool->measures ? clock_mono_us() : 0;
         pool->run(call);
+        int64_t took_us = pool->measures ? clock_mono_us() - begin_us : 0;
         (void)pthread_mutex_lock(&pool->lock);
+        pool->busy--;
+        pool->run_us += (took_us - pool->run_us) / MEAN_PART;
     }
     (void)pthread_mutex_unlock(&pool->lock);
     return NULL;
 }
 
 struct rpc__pool *rpc__pool_create(const char *thread_name, unsigned threads, size_t queue_max,
-                                   struct metric *depth, void (*run)(struct rpc_server_call *))
+                                   int64_t run_us, struct metric *depth,
+                                   void (*run)(struct rpc_server_call *))
 {
     struct rpc__pool *pool = calloc(1, sizeof *pool + threads * sizeof pool->threads[0]);
     if (pool == NULL)
@@ -82,6 +101,8 @@ struct rpc__pool *rpc__pool_create(const char *thread_name, unsigned threads, si
     pool->run = run;
     pool->depth = depth;
     pool->max = queue_max;
+    pool->measures = run_us > 0;
+    pool->run_us = run_us;
     (void)pthread_mutex_init(&pool->lock, NULL);
     (void)pthread_cond_init(&pool->ready, NULL);
     for (unsigned i = 0; i < threads; i++) {
@@ -99,10 +120,20 @@ struct rpc__pool *rpc__pool_create(const char *thread_name, unsigned threads, si
     return NULL;
 }
 
+/* Whether the call's turn comes early enough, behind those that are queued. Under the lock. */
+static bool is_in_time(const struct rpc__pool *pool, const struct rpc_server_call *call)
+{
+    if (!pool->measures || pool->thread_count - pool->busy > pool->count)
+        return true;
+    int64_t left_ms = call->context.deadline_ms - clock_mono_ms();
+    int64_t wait_us = pool->run_us * (int64_t)(pool->count + 1) / (int64_t)pool->thread_count;
+    return wait_us / 1000 <= left_ms / WAIT_PART;
+}
+
 /* Whether the call was taken. Under the lock. */
 static bool put_last(struct rpc__pool *pool, struct rpc_server_call *call)
 {
-    if (pool->stopping || pool->count >= pool->max)
+    if (pool->stopping || pool->count >= pool->max || !is_in_time(pool, call))
         return false;
     call->next = NULL;
     if (pool->last == NULL)
@@ -129,16 +160,15 @@ bool rpc__pool_submit(struct rpc__pool *pool, struct rpc_server_call *call)
 
 void rpc__pool_submit_all(struct rpc__pool *pool, struct rpc__call_list *list)
 {
+    struct rpc__call_list refused = {0};
     (void)pthread_mutex_lock(&pool->lock);
-    while (list->first != NULL) {
-        struct rpc_server_call *call = list->first;
+    for (struct rpc_server_call *call = list->first; call != NULL;) {
         struct rpc_server_call *next = call->next;
         if (!put_last(pool, call))
-            break;
-        list->first = next;
-        if (next == NULL)
-            list->last = NULL;
+            rpc__call_list_push(&refused, call);
+        call = next;
     }
+    *list = refused;
     bool wake = wakes_another(pool);
     (void)pthread_mutex_unlock(&pool->lock);
     if (wake)
