@@ -47,11 +47,12 @@ int tool_run_completion(struct tool *tool, int argc, char **argv)
     }
     (void)printf("        help) words=\"");
     print_names();
-    (void)printf("\" ;;\n"
-                 "        call|describe) words=\"$(timeout 2 lotctl list 2>/dev/null | cut -d' ' -f1)\" ;;\n"
-                 "        esac\n"
-                 "    fi\n"
-                 "    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
+    (void)printf(
+        "\" ;;\n"
+        "        call|describe) words=\"$(timeout 2 lotctl list 2>/dev/null | cut -d' ' -f1)\" ;;\n"
+        "        esac\n"
+        "    fi\n"
+        "    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
     for (size_t i = 0; i < tool_command_count; i++) {
         const struct tool_command *command = &tool_commands[i];
         if (command->options[0] != '\0')
