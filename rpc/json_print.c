@@ -14,7 +14,7 @@ enum frame_kind {
     FRAME_OBJECT, /* a message's fields */
     FRAME_LIST,
     FRAME_MAP,
-    FRAME_ANY, /* an Any whose value is printed by the frame above it */
+    FRAME_ANY, /* an Any that is empty, or whose value is printed by the frame above it */
 };
 
 /* An open object or list. */
@@ -264,8 +264,7 @@ static enum rpc_code print_message(struct printer *printer, const struct json__p
     case JSON__LIST_VALUE:
         return push_items(printer, plan, message, member);
     case JSON__ANY:
-        (void)buffer_append(printer->out, "{}", 2);
-        return RPC_OK;
+        return push(printer, &(struct frame){.kind = FRAME_ANY, .plan = plan}, field);
     case JSON__VALUE:
         break;
     }
@@ -303,6 +302,8 @@ static enum rpc_code print_list(struct printer *printer, struct frame *frame,
     }
     if (field->kind == JSON__MESSAGE)
         return push_items(printer, frame->plan, frame->message, field);
+    if (printer->depth == JSON_DEPTH_MAX)
+        return fail(printer, field, "is nested too deeply");
     const void *items = *(void *const *)json__member(frame->message, field->offset);
     enum rpc_code code = RPC_OK;
     (void)buffer_append_byte(printer->out, '[');

@@ -9,14 +9,17 @@ int codec_fixture_setup(void **state)
     struct codec_fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
     struct registry_sources sources = codec_sources_get();
-    struct json_options plain = {0}, log = {.integers_as_numbers = true,
-                                            .strict_numbers = true,
-                                            .hide_redacted = true};
+    struct json_options plain = {0}, lenient = {.ignore_unknown = true},
+                        log = {.integers_as_numbers = true,
+                               .strict_numbers = true,
+                               .hide_redacted = true};
     rpc_status_clear(&fixture->status);
     if (registry_create(&sources, &fixture->registry, &fixture->status) != RPC_OK ||
         json_codec_create(fixture->registry, &json_options_api, &fixture->api, &fixture->status) !=
             RPC_OK ||
         json_codec_create(fixture->registry, &plain, &fixture->plain, &fixture->status) != RPC_OK ||
+        json_codec_create(fixture->registry, &lenient, &fixture->lenient, &fixture->status) !=
+            RPC_OK ||
         json_codec_create(fixture->registry, &log, &fixture->log, &fixture->status) != RPC_OK)
         fail_msg("%s", fixture->status.message);
     arena_init(&fixture->arena, ARENA_CALL_BYTES_MAX);
@@ -30,6 +33,7 @@ int codec_fixture_teardown(void **state)
     struct codec_fixture *fixture = *state;
     json_codec_destroy(fixture->api);
     json_codec_destroy(fixture->plain);
+    json_codec_destroy(fixture->lenient);
     json_codec_destroy(fixture->log);
     registry_destroy(fixture->registry);
     arena_fini(&fixture->arena);

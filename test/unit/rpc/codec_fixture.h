@@ -17,12 +17,13 @@
 
 struct codec_fixture {
     struct registry *registry;
-    struct json_codec *api;   /* json_options_api */
-    struct json_codec *plain; /* the proto3 mapping as it is */
-    struct json_codec *log;   /* with hide_redacted */
-    struct arena arena;       /* reset by codec_fixture_parse */
-    struct buffer out;        /* cleared by codec_fixture_print */
-    struct rpc_status status; /* of the last call */
+    struct json_codec *api;     /* json_options_api */
+    struct json_codec *plain;   /* the proto3 mapping as it is */
+    struct json_codec *lenient; /* with ignore_unknown */
+    struct json_codec *log;     /* with hide_redacted */
+    struct arena arena;         /* reset by codec_fixture_parse */
+    struct buffer out;          /* cleared by codec_fixture_print */
+    struct rpc_status status;   /* of the last call */
 };
 
 /* The fixture of a group's tests: *state is a struct codec_fixture. */

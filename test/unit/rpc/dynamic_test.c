@@ -258,14 +258,24 @@ static struct json_codec *codecs[2][2]; /* [which][compiled, dynamic] */
 static uint64_t seed;
 static size_t parsed;
 
-/* JSON of descriptor.proto's own messages is nobody's; a random map's entries may lack a value. */
+/* A message of protobuf's own that is no wrapper: random ones have no JSON. */
+static bool is_known(const struct registry_message *message)
+{
+    return strncmp(message->name, "google.protobuf.", 16) == 0 &&
+           (strstr(message->name, "Value") == NULL ||
+            strcmp(message->name, "google.protobuf.Value") == 0 ||
+            strcmp(message->name, "google.protobuf.ListValue") == 0);
+}
+
+/* A random map's entries may lack a value. */
 static bool has_json(const struct registry_message *message)
 {
-    for (size_t i = 0; i < message->field_count; i++)
-        if (message->fields[i].is_map)
+    for (size_t i = 0; i < message->field_count; i++) {
+        const struct registry_field *field = &message->fields[i];
+        if (field->is_map || (field->message != NULL && is_known(field->message)))
             return false;
-    return strncmp(message->name, "google.protobuf.", 16) != 0 ||
-           strstr(message->name, "Value") != NULL;
+    }
+    return !is_known(message);
 }
 
 /* Parses the text as a type's message and packs that; the code alone where it is refused. */

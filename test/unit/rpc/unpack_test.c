@@ -10,9 +10,12 @@
 #include <cmocka.h>
 
 #include "google/protobuf/descriptor.pb-c.h"
+#include "google/protobuf/struct.pb-c.h"
+#include "google/protobuf/wrappers.pb-c.h"
 #include "lotcast/v1/auth.pb-c.h"
 #include "lotcast/v1/store.pb-c.h"
-#include "rpc/channel.h"
+#include "rpc/unpack.h"
+#include "test/unit/rpc/random_message.h"
 
 #define ARENA_BYTES ((size_t)1024 * 1024)
 
@@ -258,12 +261,105 @@ static void test_failing_allocations(void **state)
     }
 }
 
+/* A message in pieces: single ones are merged, repeated ones go on, of a oneof the last one counts.
+ */
+static void test_pieces(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const ProtobufCMessageDescriptor *type;
+        const char *pieces;
+        size_t pieces_len;
+        const char *whole;
+        size_t whole_len;
+    } rows[] = {
+#define PIECES(text) text, sizeof(text) - 1
+        {"the last number", &google__protobuf__int64_value__descriptor, PIECES("\x08\x01\x08\x02"),
+         PIECES("\x08\x02")},
+        {"the last text, empty", &google__protobuf__string_value__descriptor,
+         PIECES("\x0a\x01\x61\x0a\x00"), PIECES("")},
+        /* FieldDescriptorProto: options{ctype, packed} in two pieces. */
+        {"options in two pieces", &google__protobuf__field_descriptor_proto__descriptor,
+         PIECES("\x42\x02\x08\x01\x42\x02\x10\x01"), PIECES("\x42\x04\x08\x01\x10\x01")},
+        /* A repeated field of the merged message goes on; its numbers are packed then. */
+        {"lists go on", &google__protobuf__file_descriptor_proto__descriptor,
+         PIECES("\x4a\x04\x0a\x02\x08\x01\x4a\x04\x0a\x02\x10\x02"),
+         PIECES("\x4a\x0a\x0a\x03\x0a\x01\x01\x0a\x03\x12\x01\x02")},
+        /* Value: list_value in two pieces. */
+        {"of a oneof, merged", &google__protobuf__value__descriptor,
+         PIECES("\x32\x04\x0a\x02\x20\x01\x32\x04\x0a\x02\x20\x00"),
+         PIECES("\x32\x08\x0a\x02\x20\x01\x0a\x02\x20\x00")},
+        {"of a oneof, the last", &google__protobuf__value__descriptor,
+         PIECES("\x32\x04\x0a\x02\x20\x01\x20\x01"), PIECES("\x20\x01")},
+        {"of a oneof, forgotten between", &google__protobuf__value__descriptor,
+         PIECES("\x32\x04\x0a\x02\x20\x01\x20\x01\x32\x04\x0a\x02\x20\x00"),
+         PIECES("\x32\x04\x0a\x02\x20\x00")},
+        /* SourceCodeInfo.Location: path is packed; single numbers, empty and full packs in a row.
+         */
+        {"packed and not", &google__protobuf__source_code_info__location__descriptor,
+         PIECES("\x08\x01\x0a\x00\x0a\x02\x02\x03\x08\x04\x0a\x01\x05"),
+         PIECES("\x0a\x05\x01\x02\x03\x04\x05")},
+        {"a packed number that is cut", &google__protobuf__source_code_info__location__descriptor,
+         PIECES("\x0a\x02\x01\x80"), NULL, 0},
+        {"packed texts", &google__protobuf__file_descriptor_proto__descriptor,
+         PIECES("\x1a\x01\x61"), PIECES("\x1a\x01\x61")},
+        {"a pack for a single number", &google__protobuf__int64_value__descriptor,
+         PIECES("\x0a\x01\x01"), NULL, 0},
+#undef PIECES
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct arena arena;
+        arena_init(&arena, ARENA_BYTES);
+        ProtobufCMessage *message = NULL;
+        enum rpc_code code =
+            unpack(rows[i].type, rows[i].pieces, rows[i].pieces_len, &arena, &message, NULL);
+        if ((code == RPC_OK) != (rows[i].whole != NULL))
+            fail_msg("%s: %s", rows[i].name, rpc_code_name(code));
+        if (code == RPC_OK && !span_equal(random_message_pack(message, &arena),
+                                          span_of(rows[i].whole, rows[i].whole_len)))
+            fail_msg("%s: not what it is as a whole", rows[i].name);
+        arena_fini(&arena);
+    }
+}
+
+/* What protobuf-c itself makes of random messages, and of every cut of their bytes. */
+static void test_like_protobuf_c(void **state)
+{
+    (void)state;
+    static const ProtobufCMessageDescriptor *const types[] = {
+        &lotcast__v1__commit_request__descriptor, &lotcast__v1__query_request__descriptor,
+        &lotcast__v1__query_response__descriptor, &google__protobuf__source_code_info__descriptor,
+        &google__protobuf__struct__descriptor,
+    };
+    uint64_t seed = 11;
+    for (size_t i = 0; i < 600; i++) {
+        struct arena arena;
+        arena_init(&arena, ARENA_CALL_BYTES_MAX);
+        const ProtobufCMessageDescriptor *type = types[i % (sizeof types / sizeof types[0])];
+        struct span packed = random_message_pack(random_message(type, &seed, &arena), &arena);
+        for (size_t len = packed.len < 40 ? 0 : packed.len - 40; len <= packed.len; len++) {
+            ProtobufCMessage *ours = NULL;
+            ProtobufCMessage *theirs =
+                protobuf_c_message_unpack(type, &arena.protobuf, len, packed.data);
+            enum rpc_code code = unpack(type, packed.data, len, &arena, &ours, NULL);
+            if (code == RPC_OK && theirs != NULL)
+                assert_true(span_equal(random_message_pack(ours, &arena),
+                                       random_message_pack(theirs, &arena)));
+            /* Ours may refuse a text that was cut within a character, never the whole. */
+            assert_true(code == RPC_OK ? theirs != NULL : len < packed.len);
+        }
+        arena_fini(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_texts),        cmocka_unit_test(test_names_the_field),
         cmocka_unit_test(test_nested_texts), cmocka_unit_test(test_depth),
         cmocka_unit_test(test_expansion),    cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_pieces),       cmocka_unit_test(test_like_protobuf_c),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@ static const ProtobufCMessageDescriptor *const messages[] = {
     &lotcast__test__v1__maps__descriptor,     &lotcast__test__v1__choice__descriptor,
     &lotcast__test__v1__decimals__descriptor, &lotcast__test__v1__secrets__descriptor,
     &lotcast__test__v1__deep__descriptor,     &lotcast__test__v1__names__descriptor,
+    &lotcast__test__v1__known__descriptor,
 };
 
 struct registry_sources codec_sources_get(void)
