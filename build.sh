@@ -52,19 +52,21 @@ deps() {
     install_node
 }
 
-# install_judges NAME …: the npm packages that tests need, as test/NAME/package-lock.json pins them, into build/NAME.
-# Where that fails, those tests do. sdk: the vendors' SDKs, for the sandbox; buf: for proto/.
-install_judges() {
-    local name
-    for name in "$@"; do
-        cmp -s "test/$name/package-lock.json" "build/$name/installed" && continue
-        rm -rf "build/$name"
-        mkdir -p "build/$name"
-        cp "test/$name/package.json" "test/$name/package-lock.json" "build/$name/"
-        if (cd "build/$name" && npm ci --ignore-scripts --no-audit --no-fund) >"build/$name.log" 2>&1; then
-            cp "test/$name/package-lock.json" "build/$name/installed"
+# install_npm FOLDER …: the npm packages that FOLDER/package-lock.json pins, into build/ under the folder's name. Where
+# that fails, what needs them says so. test/sdk: the vendors' SDKs, for the sandbox; test/buf: for proto/;
+# test/openapi: for the API's document; rest/docs: the viewer of /api/docs.
+install_npm() {
+    local from to
+    for from in "$@"; do
+        to=build/${from##*/}
+        cmp -s "$from/package-lock.json" "$to/installed" && continue
+        rm -rf "$to"
+        mkdir -p "$to"
+        cp "$from/package.json" "$from/package-lock.json" "$to/"
+        if (cd "$to" && npm ci --ignore-scripts --no-audit --no-fund) >"$to.log" 2>&1; then
+            cp "$from/package-lock.json" "$to/installed"
         else
-            cat "build/$name.log"
+            cat "$to.log"
         fi
     done
 }
@@ -72,7 +74,7 @@ install_judges() {
 # The contract as it is now becomes what the next changes are held to.
 release_image() {
     install_node
-    install_judges buf
+    install_npm test/buf
     (cd proto && ../build/buf/node_modules/.bin/buf build --exclude-source-info -o ../test/buf/release.binpb.gz)
 }
 
@@ -80,7 +82,12 @@ release_image() {
 configure() {
     local name=$1
     shift
-    [ -f "build/$name/build.ninja" ] || meson setup "build/$name" "$@" >"build/$name.log" 2>&1 || {
+    # The viewer of /api/docs may have come since, or another one.
+    if [ -f "build/$name/build.ninja" ]; then
+        [ build/docs/installed -nt "build/$name/build.ninja" ] || return 0
+        set -- --reconfigure "$@"
+    fi
+    meson setup "build/$name" "$@" >"build/$name.log" 2>&1 || {
         cat "build/$name.log"
         return 1
     }
@@ -116,6 +123,7 @@ conformance_runner() {
 build() {
     deps
     mkdir -p build/bin
+    install_npm rest/docs
     configure release --buildtype=debugoptimized
     conformance release
     compile release
@@ -139,7 +147,7 @@ run_suite() {
 
 run_tests() {
     build
-    install_judges sdk buf
+    install_npm test/sdk test/buf test/openapi
     : >build/results
     conformance_runner
     configure asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
@@ -155,7 +163,7 @@ run_tests() {
     rm -f "$reasons"
     LOTCAST_TEST_REASONS=$reasons run_suite release "release" "$@"
     [ $# -gt 0 ] || LOTCAST_TEST_REASONS=$reasons run_suite release "error reasons" --suite reasons
-    run_suite asan "AddressSanitizer and UBSan" --no-suite e2e --no-suite style --no-suite sdk --no-suite buf "$@"
+    run_suite asan "AddressSanitizer and UBSan" --no-suite e2e --no-suite style --no-suite sdk --no-suite buf --no-suite openapi "$@"
     run_suite tsan "ThreadSanitizer" --suite unit --suite integration "$@"
     python3 test/support/summary.py --total build/results
 }

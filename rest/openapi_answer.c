@@ -363,12 +363,19 @@ static void write_redirect(struct openapi__document *document)
     want_header(document, OPENAPI__HEADER_LOCATION);
     openapi__close(document);
     openapi__close(document);
-    /* Every success is a redirect; what else there could be is an error. */
+    /* Clients that follow redirects by themselves, proxies too, see only where they end. */
     openapi__open(document, "default");
-    openapi__text(document, "description", "Any other answer is an error.");
+    openapi__text(document, "description",
+                  "What the browser finds where it was sent, for clients that follow redirects by "
+                  "themselves; any other answer is an error.");
     openapi__open(document, "content");
     openapi__open(document, "application/json");
     openapi__ref(document, "schema", "schemas", ERROR_SCHEMA);
+    openapi__close(document);
+    openapi__open(document, "text/html");
+    openapi__open(document, "schema");
+    openapi__text(document, "type", "string");
+    openapi__close(document);
     openapi__close(document);
     openapi__close(document);
     openapi__close(document);
