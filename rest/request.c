@@ -310,7 +310,7 @@ static void note_request(const struct rest_request *request)
                    (const char *)request->verb.data);
     (void)snprintf(path, sizeof path, "%.*s", (int)request->target_path.len,
                    request->target_path.len == 0 ? "" : (const char *)request->target_path.data);
-    struct log_field fields[6] = {
+    struct log_field fields[7] = {
         log_text("method", verb),
         log_text(request->label == NULL ? "path" : "route",
                  request->label == NULL ? path : request->label),
@@ -319,6 +319,8 @@ static void note_request(const struct rest_request *request)
         log_text("request_id", request->request_id),
     };
     size_t count = 5;
+    if (request->traceparent[0] != '\0')
+        fields[count++] = log_text("traceparent", request->traceparent);
     if (request->reason != NULL && !gone)
         fields[count++] = log_text("reason", request->reason);
     log_write(LOG_LEVEL_INFO, "request", fields, count);

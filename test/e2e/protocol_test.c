@@ -79,11 +79,51 @@ static void sockets_are_enough(void **state)
     expect_content(argv);
 }
 
+/* Which kinds of lines carry the trace. */
+struct trace_lines {
+    const char *trace;
+    bool request, logic, store;
+};
+
+static bool trace_is_complete(void *arg)
+{
+    struct trace_lines *lines = arg;
+    char line[4096];
+    FILE *log = fopen(system_.log, "re");
+    assert_non_null(log);
+    while (fgets(line, sizeof line, log) != NULL) {
+        if (strstr(line, lines->trace) == NULL)
+            continue;
+        lines->request = lines->request || strstr(line, "/api/customer/dashboard") != NULL;
+        lines->logic = lines->logic || strstr(line, "lotcast.v1.Dashboard/GetDashboard") != NULL;
+        lines->store = lines->store || strstr(line, "lotcast.v1.Store/Read") != NULL;
+    }
+    (void)fclose(log);
+    return lines->request && lines->logic && lines->store;
+}
+
+static void a_trace_is_in_the_lines_of_every_hop(void **state)
+{
+    static const char header[] =
+        "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    struct trace_lines lines = {.trace = "4bf92f3577b34da6a3ce929d0e0e4736"};
+    struct rest_client browser = system_browser(&system_);
+    struct rest_answer answer;
+    (void)state;
+    system_sign_up(&browser, "joe@dealer.example");
+    rest_client_request(&browser, "GET", "/api/customer/dashboard", NULL, header, &answer);
+    assert_int_equal(answer.status, 200);
+    rest_answer_free(&answer);
+    if (!wait_until(trace_is_complete, &lines, 10000))
+        fail_msg("request %d, logic %d, store %d", lines.request, lines.logic, lines.store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_nng_is_enough),
         cmocka_unit_test(sockets_are_enough),
+        cmocka_unit_test(a_trace_is_in_the_lines_of_every_hop),
     };
     return cmocka_run_group_tests_name("protocol", tests, start, stop);
 }
