@@ -349,8 +349,24 @@ static size_t strip_path(const char *path, bool *ret_found)
     return len;
 }
 
-bool frontier__is_numbered(const struct url *page, const struct url *url)
+/* The URL without what does not tell pages apart, its query in order. False: out of memory. */
+static bool plain_url(const struct url *url, struct arena *scratch, struct url *ret_url)
 {
+    if (url->query == NULL) {
+        *ret_url = *url;
+        return true;
+    }
+    const char *text = url_canonical(url, scratch);
+    return text != NULL && url_parse(span_of_string(text), scratch, ret_url);
+}
+
+bool frontier__is_numbered(const struct url *from, const struct url *to, struct arena *scratch)
+{
+    struct url plain_from, plain_to;
+    const struct url *page = &plain_from;
+    const struct url *url = &plain_to;
+    if (!plain_url(from, scratch, &plain_from) || !plain_url(to, scratch, &plain_to))
+        return false;
     char page_query[URL_BYTES_MAX + 1];
     char url_query[URL_BYTES_MAX + 1];
     bool page_has_end;

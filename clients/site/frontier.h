@@ -88,10 +88,9 @@ void frontier__queue_push(struct task_queue *queue, struct task *task);
 struct task *frontier__queue_pop(struct task_queue *queue);
 
 /*
- * Whether `url` is another page of the list that `page` is one of: it differs in a page number
- * alone
- * (?page=2, /page/2).
+ * Whether `to` is another page of the list that `from` is one of: it differs in a page number alone
+ * (?page=2, /page/2), and in parameters that tell no pages apart.
  */
-bool frontier__is_numbered(const struct url *page, const struct url *url);
+bool frontier__is_numbered(const struct url *from, const struct url *to, struct arena *scratch);
 
 #endif

@@ -83,12 +83,17 @@ bool site__value_add_text(struct site_value *parent, const char *key, struct spa
 struct site_value *site__value_get(const struct site_value *object, const char *key);
 /*
  * Parses a JSON-LD block as it is found in the wild: comments or CDATA marks around it and raw
- * control characters in strings are overlooked; several values in a row become an array. False if
- * it is broken or too deep or too large.
+ * control characters in strings are overlooked; several values in a row become an array; what does
+ * not parse is repaired (repair.c) once. False if it is broken or too deep or too large.
  */
 bool site__value_parse(struct span text, struct arena *arena, struct site_value **ret_value);
 /* The same with room for a long list. */
 bool site__value_parse_large(struct span text, struct arena *arena, struct site_value **ret_value);
+
+/* ---- repair.c ---- */
+
+/* Makes JSON of what is nearly JSON, in `arena`; false when that is full. */
+bool site__json_repair(struct span text, struct arena *arena, struct span *ret_text);
 
 /* ---- price.c ---- */
 

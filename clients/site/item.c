@@ -21,6 +21,21 @@ static const char *name_of(struct site_extraction *extraction, const struct site
     return word_of(extraction, value);
 }
 
+/* Whether the URL is of a part of the page itself (#car-7), which is no page of the item's own. */
+static bool is_within_page(struct site_extraction *extraction, struct span text)
+{
+    struct url url;
+    const struct site_page *page = extraction->page;
+    const uint8_t *mark = memchr(text.data, '#', text.len);
+    size_t before = mark == NULL ? 0 : (size_t)(mark - text.data);
+    if (mark == NULL || text.len - before < 2)
+        return false;
+    if (before == 0)
+        return true;
+    return site__link_resolve(&page->base, span_of(text.data, before), extraction->arena, &url) &&
+           strcmp(url.text, page->url.text) == 0;
+}
+
 static const char *url_of(struct site_extraction *extraction, struct site_value *value,
                           bool canonical)
 {
@@ -34,7 +49,7 @@ static const char *url_of(struct site_extraction *extraction, struct site_value 
         value = inner;
     }
     struct span text = site__value_text(value);
-    if (text.len == 0 ||
+    if (text.len == 0 || (canonical && is_within_page(extraction, text)) ||
         !site__link_resolve(&extraction->page->base, text, extraction->arena, &url) ||
         (canonical && !extraction->page->is_any_site &&
          !site__same_site(&url, &extraction->page->url)))
@@ -331,7 +346,9 @@ static const char *sku_of(struct site_extraction *extraction, const struct site_
         if (value != NULL && value->kind == SITE_VALUE_OBJECT && site__value_text(value).len == 0)
             value = site__value_get(value, "value");
         const char *sku = word_of(extraction, value);
-        if (sku != NULL &&
+        if (sku != NULL && strncasecmp(sku, "sku:", 4) == 0) /* as productID writes it */
+            sku += 4;
+        if (sku != NULL && sku[0] != '\0' &&
             !site__is_one_of(span_of_string(sku), none, sizeof none / sizeof none[0]))
             return sku;
     }

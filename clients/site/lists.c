@@ -62,8 +62,10 @@ bool lists__is_file(const struct url *url)
 
 bool lists__is_feed(const struct url *url)
 {
-    static const char *const words[] = {"product", "google",   "merchant",  "shopping",  "catalog",
-                                        "vehicle", "facebook", "inventory", "fahrzeuge", "produkt"};
+    static const char *const words[] = {"product", "google",   "merchant",  "shopping", "catalog",
+                                        "vehicle", "facebook", "inventory", "fahrzeug", "produkt",
+                                        "produit", "vehicule", "voiture",   "item",     "stock",
+                                        "export",  "datafeed", "criteo",    "adwords",  "offers"};
     static const char *const no_feed[] = {"sitemap"};
     enum file file = file_of(url);
     const char *name = strrchr(url->path, '/');

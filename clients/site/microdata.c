@@ -18,6 +18,8 @@ struct element {
     const char *property;     /* the names that its text is for, or NULL */
     struct site_value *owner; /* the item that has the property */
     size_t start;             /* where its text begins in what is collected */
+    size_t cut;               /* where it ends before the element does; 0: it does not */
+    bool is_heading;
 };
 
 struct site_microdata {
@@ -182,11 +184,41 @@ static void note_link(struct site_microdata *data, const char *element,
         (void)site__value_add_text(item, "@link", span_of_string(copy), data->arena);
 }
 
+static bool is_heading(const char *element)
+{
+    return element[0] == 'h' && element[1] >= '1' && element[1] <= '6' && element[2] == '\0';
+}
+
+static bool is_block(const char *element)
+{
+    static const char *const names[] = {"div",  "p",       "table",   "ul",     "ol",  "dl",
+                                        "form", "section", "article", "footer", "nav", "main"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(element, names[i]) == 0)
+            return true;
+    }
+    return is_heading(element);
+}
+
+/* A heading that was never closed, or by another one's end, ends where a block begins. */
+static void cut_headings(struct site_microdata *data, const char *element)
+{
+    if (data->collecting == 0 || !is_block(element))
+        return;
+    for (size_t i = data->depth < DEPTH_MAX ? data->depth : DEPTH_MAX; i-- > 0;) {
+        struct element *open = &data->open[i];
+        if (open->property != NULL && open->is_heading && open->cut == 0 &&
+            data->text_len > open->start)
+            open->cut = data->text_len;
+    }
+}
+
 void site__microdata_start(struct site_microdata *data, const char *element,
                            const char *const *attributes)
 {
     note_link(data, element, attributes);
-    struct element here = {.start = data->text_len};
+    cut_headings(data, element);
+    struct element here = {.start = data->text_len, .is_heading = is_heading(element)};
     struct site_value *owner = current_item(data);
     const char *property = site__attribute(attributes, "itemprop");
     bool has_property = property != NULL && property[0] != '\0' && owner != NULL;
@@ -229,7 +261,7 @@ void site__microdata_end(struct site_microdata *data)
     if (data->depth >= DEPTH_MAX || data->open[data->depth].property == NULL)
         return;
     struct element *element = &data->open[data->depth];
-    size_t len = data->text_len - element->start;
+    size_t len = (element->cut == 0 ? data->text_len : element->cut) - element->start;
     char *copy = arena_strndup(data->arena, data->text + element->start, len);
     struct site_value *value = site__value_create(SITE_VALUE_STRING, data->arena);
     if (copy != NULL && value != NULL) {

@@ -53,8 +53,11 @@ static const struct {
 };
 
 /* Words that say nothing about the amount. */
-static const char *const idle_words[] = {"price", "only", "now", "incl", "inkl",
-                                         "vat",   "mwst", "ttc", "tax"};
+static const char *const idle_words[] = {
+    "price", "only",   "now",    "incl",     "inkl",     "including", "inclusive", "vat",
+    "mwst",  "ttc",    "tax",    "gst",      "btw",      "iva",       "moms",      "preis",
+    "prix",  "precio", "prezzo", "prijs",    "nur",      "jetzt",     "vb",        "vhb",
+    "our",   "sale",   "asking", "incluido", "incluida", "inclusa",   "obo"};
 
 /* Currencies with thousandths: "1.234" of them is 1 and a part. */
 static const char thousandths[] = "BHD IQD JOD KWD LYD OMR TND";

@@ -225,8 +225,8 @@ static char *copy_without_controls(struct span text, struct arena *arena)
     return copy;
 }
 
-static bool parse(struct span text, size_t values_max, struct arena *arena,
-                  struct site_value **ret_value)
+static bool parse_json(struct span text, size_t values_max, struct arena *arena,
+                       struct site_value **ret_value)
 {
     static const yajl_callbacks callbacks = {
         .yajl_null = on_null,
@@ -239,13 +239,8 @@ static bool parse(struct span text, size_t values_max, struct arena *arena,
         .yajl_start_array = on_open_array,
         .yajl_end_array = on_close,
     };
-    while (unwrap_front(&text)) {
-    }
-    while (unwrap_back(&text)) {
-    }
-    char *copy = copy_without_controls(text, arena);
     struct site_value *root = site__value_create(SITE_VALUE_ARRAY, arena);
-    if (text.len == 0 || copy == NULL || root == NULL)
+    if (root == NULL)
         return false;
     struct builder builder = {
         .arena = arena, .open = {root}, .keys = {""}, .values_max = values_max};
@@ -255,13 +250,29 @@ static bool parse(struct span text, size_t values_max, struct arena *arena,
     (void)yajl_config(parser, yajl_allow_comments, 1);
     (void)yajl_config(parser, yajl_allow_multiple_values, 1);
     (void)yajl_config(parser, yajl_dont_validate_strings, 1);
-    bool ok = yajl_parse(parser, (const unsigned char *)copy, text.len) == yajl_status_ok &&
+    bool ok = yajl_parse(parser, text.data, text.len) == yajl_status_ok &&
               yajl_complete_parse(parser) == yajl_status_ok && root->first != NULL;
     yajl_free(parser);
     if (!ok)
         return false;
     *ret_value = root->first == root->last ? root->first : root;
     return true;
+}
+
+static bool parse(struct span text, size_t values_max, struct arena *arena,
+                  struct site_value **ret_value)
+{
+    while (unwrap_front(&text)) {
+    }
+    while (unwrap_back(&text)) {
+    }
+    char *copy = text.len == 0 ? NULL : copy_without_controls(text, arena);
+    if (copy == NULL)
+        return false;
+    struct span repaired;
+    return parse_json(span_of(copy, text.len), values_max, arena, ret_value) ||
+           (site__json_repair(text, arena, &repaired) &&
+            parse_json(repaired, values_max, arena, ret_value));
 }
 
 bool site__value_parse(struct span text, struct arena *arena, struct site_value **ret_value)

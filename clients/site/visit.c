@@ -66,7 +66,7 @@ static bool queue_links(struct scan *scan, const struct site_page *page, const s
         if (lists__is_feed(&url))
             lists__queue(scan, &url);
         if (link->is_alternate || !frontier__is_page(&url) ||
-            frontier__is_numbered(&page->url, &url))
+            frontier__is_numbered(&page->url, &url, &scan->scratch))
             continue;
         int depth = task->depth + 1;
         is_new |= follows ? frontier__add(&scan->frontier, &url, TASK_LINK, depth, &scan->scratch)
@@ -82,7 +82,7 @@ static void queue_further(struct scan *scan, const struct site_page *page, const
         struct url url;
         if (site__link_resolve(&page->base, link->href, &scan->scratch, &url) &&
             scan__is_ours(scan, &url) && frontier__is_page(&url) && !link->is_alternate &&
-            (link->is_next || frontier__is_numbered(&page->url, &url)))
+            (link->is_next || frontier__is_numbered(&page->url, &url, &scan->scratch)))
             (void)frontier__add(&scan->frontier, &url, TASK_LISTING, task->depth, &scan->scratch);
     }
 }
@@ -102,6 +102,18 @@ static void follow(struct scan *scan, const struct site_page *page, const struct
     scan->barren = is_new || task->role != TASK_LISTING ? 0 : scan->barren + 1;
     if (scan->barren <= BARREN_PAGES_MAX)
         queue_further(scan, page, task);
+}
+
+/* Whether the page, on which nothing was found, is one of the numbered pages of a list. */
+static bool has_numbers(struct scan *scan, const struct site_page *page)
+{
+    for (const struct site_link *link = page->link_first; link != NULL; link = link->next) {
+        struct url url;
+        if (site__link_resolve(&page->base, link->href, &scan->scratch, &url) &&
+            frontier__is_numbered(&page->url, &url, &scan->scratch))
+            return true;
+    }
+    return false;
 }
 
 /* Whether the answer may be a page: images and the like are not read as one. */
@@ -140,6 +152,7 @@ void visit__page(struct scan *scan, const struct url *url, const struct task *ta
     }
     if (page.is_full)
         scan->is_incomplete = true;
+    page.is_listing = page.is_listing || (page.found_first == NULL && has_numbers(scan, &page));
     take_page(scan, &page, task);
     known__keep(scan, url, &page, is_list(&page, task), response, shop);
 }

@@ -71,6 +71,12 @@ static const struct {
     {"5", "dollars", false, 500, ""},
     {"$5", "nonsense", false, 500, "USD"},
     {"5 kr", NULL, false, 500, ""}, /* whose? */
+    {"12.500 \xe2\x82\xac VB", NULL, false, 1250000, "EUR"},
+    {"Prix : 9\xc2\xa0"
+     "990 \xe2\x82\xac TTC",
+     NULL, false, 999000, "EUR"},
+    {"Precio 1.234,56 EUR IVA incluido", NULL, false, 123456, "EUR"},
+    {"28 000 kr", "SEK", false, 2800000, "SEK"},
     {"999999999999", "USD", false, 99999999999900, "USD"},
 };
 
@@ -114,6 +120,11 @@ static void refuses_what_is_no_one_price(void **state)
         {"5 a month", false},
         {"199 mtl.", false},
         {"from 499", false},
+        {"ab 12.500", false},
+        {"POA", false},
+        {"$28k", false},
+        {"$1.2M", false},
+        {"2 for 5", false},
         {"1,00,00", false},
         {"1,2,3", false},
         {"1.2.3", false},

@@ -337,7 +337,7 @@ static void knows_numbered_pages(void **state)
         assert_true(url_parse(span_of_string("http://x.example/"), &arena, &base));
         assert_true(url_resolve(&base, span_of_string(rows[i].page), &arena, &page));
         assert_true(url_resolve(&base, span_of_string(rows[i].link), &arena, &link));
-        if (frontier__is_numbered(&page, &link) != rows[i].want)
+        if (frontier__is_numbered(&page, &link, &arena) != rows[i].want)
             fail_msg("%s on %s", rows[i].link, rows[i].page);
     }
     arena_fini(&arena);
