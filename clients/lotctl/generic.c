@@ -240,6 +240,8 @@ static int call(struct tool *tool, const struct contract *contract, const char *
     const ProtobufCMessage *message = read_request(tool, contract, method, text);
     if (message == NULL)
         return TOOL_FAILED;
+    if (method->server_streaming)
+        return tool_print_stream(tool, method, message, metadata, contract->codec);
     if (tool_call(tool, method, message, metadata, &response, &status) != RPC_OK)
         return tool_complain(&status);
     return tool_print_json_by(contract->codec, response);

@@ -71,22 +71,53 @@ const struct registry_method *tool_method(struct tool *tool, const char *name)
     return full == NULL ? NULL : registry_method_find(tool->registry, span_of_string(full));
 }
 
+/* What all calls have in common; borrows what it is given, and the tool's context. */
+static struct rpc_request make_request(struct tool *tool, const struct registry_method *method,
+                                       const void *message, const struct rpc_metadata *metadata)
+{
+    int64_t limit_ms = method->deadline_ms < CALL_MS_MIN ? CALL_MS_MIN : method->deadline_ms;
+    tool->context.deadline_ms = clock_mono_ms() + limit_ms;
+    return (struct rpc_request){.method = method,
+                                .message = message,
+                                .metadata = metadata,
+                                .context = &tool->context,
+                                .wait_for_ready = true};
+}
+
 enum rpc_code tool_call(struct tool *tool, const struct registry_method *method,
                         const void *message, const struct rpc_metadata *metadata,
                         const void **ret_response, struct rpc_status *status)
 {
-    int64_t limit_ms = method->deadline_ms < CALL_MS_MIN ? CALL_MS_MIN : method->deadline_ms;
-    tool->context.deadline_ms = clock_mono_ms() + limit_ms;
-    struct rpc_request request = {.method = method,
-                                  .message = message,
-                                  .metadata = metadata,
-                                  .context = &tool->context,
-                                  .wait_for_ready = true};
+    struct rpc_request request = make_request(tool, method, message, metadata);
     const ProtobufCMessage *response = NULL;
     enum rpc_code code = rpc_channel_call(tool->channel, &request, &response, status);
     if (code == RPC_OK)
         *ret_response = response;
     return code;
+}
+
+int tool_print_stream(struct tool *tool, const struct registry_method *method, const void *message,
+                      const struct rpc_metadata *metadata, const struct json_codec *codec)
+{
+    struct rpc_request request = make_request(tool, method, message, metadata);
+    const ProtobufCMessage *item = NULL;
+    struct rpc_stream *stream = NULL;
+    struct rpc_status status;
+    struct arena arena;
+    arena_init(&arena, ARENA_CALL_BYTES_MAX);
+    int exit_code = 0;
+    enum rpc_code code = rpc_stream_open(tool->channel, &request, &stream, &status);
+    while (code == RPC_OK && exit_code == 0) {
+        code = rpc_stream_next(stream, &arena, &item, &status);
+        if (code != RPC_OK || item == NULL)
+            break;
+        exit_code = tool_print_json_by(codec, item);
+        (void)fflush(stdout); /* who waits for the next item sees this one */
+        arena_reset(&arena);
+    }
+    rpc_stream_close(stream);
+    arena_fini(&arena);
+    return code == RPC_OK ? exit_code : tool_complain(&status);
 }
 
 const void *tool_ask(struct tool *tool, const char *name, const void *message)

@@ -72,7 +72,10 @@ enum rpc_code tool_call(struct tool *tool, const struct registry_method *method,
                         const void *message, const struct rpc_metadata *metadata,
                         const void **ret_response, struct rpc_status *status)
     __attribute__((warn_unused_result));
-/* The same for a method by name, connecting first. NULL, having complained, on any failure. */
+/* Calls a streaming method and prints each item as a line of JSON as it comes; an exit code. */
+int tool_print_stream(struct tool *tool, const struct registry_method *method, const void *message,
+                      const struct rpc_metadata *metadata, const struct json_codec *codec);
+/* As tool_call for a method by name, connecting first. NULL, having complained, on any failure. */
 const void *tool_ask(struct tool *tool, const char *method, const void *message);
 /* Prints a message as one line of JSON; an exit code. */
 int tool_print_json(struct tool *tool, const void *message);

@@ -50,7 +50,24 @@ static enum rpc_code refuse(struct rpc_server_call *call, const void *request, v
                            customer == NULL ? "nobody" : customer);
 }
 
-static rpc_handler *const handlers[] = {make, refuse};
+/* Fails behind its items when it began at 13. */
+static enum rpc_code count(struct rpc_server_call *call, const void *request, void *response,
+                           struct rpc_status *status)
+{
+    const Acme__Gadget__V1__CountRequest *asked = request;
+    (void)response;
+    for (uint32_t left = asked->from; left > 0; left--) {
+        Acme__Gadget__V1__CountResponse item = ACME__GADGET__V1__COUNT_RESPONSE__INIT;
+        item.left = left - 1;
+        enum rpc_code code = rpc_server_call_send(call, &item, status);
+        if (code != RPC_OK)
+            return code;
+    }
+    return asked->from == 13 ? rpc_status_fail(status, LOTCAST__V1__REASON__REASON_CONFLICT, NULL)
+                             : RPC_OK;
+}
+
+static rpc_handler *const handlers[] = {make, count, refuse};
 static const ProtobufCServiceDescriptor *const descriptors[] = {
     &acme__gadget__v1__gadgets__descriptor, &lotcast__v1__health__descriptor,
     &lotcast__v1__metrics__descriptor, &lotcast__v1__reflection__descriptor};
@@ -60,6 +77,7 @@ struct under_test {
     struct rpc_service services[1];
     struct rpc_server *server;
     char directory[64];
+    char urls[2][112]; /* REQ/REP, and a stream */
     char env[128];
     char log[96];
     char output[OUTPUT_BYTES]; /* of the last run */
@@ -70,6 +88,11 @@ static void must(enum rpc_code code, const struct rpc_status *status)
 {
     if (code != RPC_OK)
         fail_msg("%s", status->message);
+}
+
+static void use_door(struct under_test *test, int which)
+{
+    (void)snprintf(test->env, sizeof test->env, "LOTCAST_RPC=%s", test->urls[which]);
 }
 
 static int set_up(void **state)
@@ -91,10 +114,12 @@ static int set_up(void **state)
                                          .workers = 1};
     must(rpc_server_create(&options, &test->server, &status), &status);
     temp_directory(test->directory);
-    (void)snprintf(test->env, sizeof test->env, "LOTCAST_RPC=req+ipc://%s/s", test->directory);
+    (void)snprintf(test->urls[0], sizeof test->urls[0], "req+ipc://%s/r", test->directory);
+    (void)snprintf(test->urls[1], sizeof test->urls[1], "ipc://%s/s", test->directory);
     (void)snprintf(test->log, sizeof test->log, "%s/log", test->directory);
-    must(rpc_server_listen(test->server, strchr(test->env, '=') + 1, RPC_TRUST_OPERATOR, &status),
-         &status);
+    for (int i = 0; i < 2; i++)
+        must(rpc_server_listen(test->server, test->urls[i], RPC_TRUST_OPERATOR, &status), &status);
+    use_door(test, 0);
     *state = test;
     return 0;
 }
@@ -148,6 +173,7 @@ static void lists_what_is_served(void **state)
     assert_int_equal(run(test, "list", NULL, NULL, NULL, NULL), 0);
     static const char want[] =
         "acme.gadget.v1.Gadgets/Make                  PUT    /gadgets/{name}\n"
+        "acme.gadget.v1.Gadgets/Count\n"
         "acme.gadget.v1.Gadgets/Refuse\n"
         "lotcast.v1.Health/Check\n";
     if (strncmp(test->output, want, strlen(want)) != 0)
@@ -254,6 +280,34 @@ static void refusals_are_said(void **state)
     }
 }
 
+/* Both kinds of doors serve alike, but only one carries streams. */
+static void any_door_will_do(void **state)
+{
+    struct under_test *test = *state;
+    use_door(test, 1);
+    lists_what_is_served(state);
+    assert_int_equal(run(test, "call", "Gadgets/Make", "{\"name\":\"n\"}", NULL, NULL), 0);
+    assert_int_equal(run(test, "health", NULL, NULL, NULL, NULL), 0);
+    assert_int_equal(run(test, "describe", "Gadgets/Count", NULL, NULL, NULL), 0);
+    assert_non_null(strstr(test->output, ", streams\n"));
+    assert_int_equal(run(test, "call", "Gadgets/Count", "{\"from\":3}", NULL, NULL), 0);
+    assert_string_equal(test->output, "{\"left\":2}\n{\"left\":1}\n{\"left\":0}\n");
+    assert_int_equal(run(test, "call", "Gadgets/Count", "{\"from\":500}", NULL, NULL), 0);
+    assert_non_null(strstr(test->output, "{\"left\":499}\n{\"left\":498}\n"));
+    assert_int_equal(run(test, "call", "Gadgets/Count", NULL, NULL, NULL), 0);
+    assert_string_equal(test->output, "");
+    assert_int_equal(run(test, "call", "Gadgets/Count", "{\"from\":13}", NULL, NULL), 1);
+    assert_non_null(strstr(test->output, "{\"left\":0}\n"));
+    assert_non_null(strstr(test->complaint, "CONFLICT"));
+    use_door(test, 0);
+    assert_int_equal(run(test, "call", "Gadgets/Count", "{\"from\":3}", NULL, NULL), 1);
+    assert_non_null(strstr(test->complaint, "UNIMPLEMENTED"));
+    (void)snprintf(test->env, sizeof test->env, "LOTCAST_RPC=http://localhost");
+    assert_int_equal(run(test, "list", NULL, NULL, NULL, NULL), 2);
+    assert_non_null(strstr(test->complaint, "LOTCAST_RPC"));
+    use_door(test, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +315,7 @@ int main(void)
         cmocka_unit_test(describes_what_is_declared),
         cmocka_unit_test(calls_what_it_was_not_compiled_with),
         cmocka_unit_test(refusals_are_said),
+        cmocka_unit_test(any_door_will_do),
     };
     return cmocka_run_group_tests_name("lotctl", tests, set_up, tear_down);
 }
