@@ -145,5 +145,5 @@ enum rpc_code rpc_server_call_send(struct rpc_server_call *call, const void *ite
     if (code != RPC_OK)
         return code;
     code = call->reply->item(call, item, bytes);
-    return code == RPC_OK ? RPC_OK : rpc_status_set(status, code, "the caller has gone");
+    return code == RPC_OK ? RPC_OK : rpc_status_set(status, code, "the item could not be sent");
 }

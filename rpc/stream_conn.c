@@ -41,8 +41,11 @@
 #define TX_BLOCK_BYTES ((size_t)64 * 1024)
 /* Blocks in one send. NNG takes 8 pieces at most. */
 #define TX_BLOCKS_MAX 8
-/* Bytes waiting to be sent, beyond which nothing more is taken. */
+/* Bytes waiting to be sent, beyond which nothing more is taken but, for so many more, small frames:
+ * a refusal must still find its way. */
 #define TX_BYTES_MAX ((size_t)64 * 1024 * 1024)
+#define TX_SPARE_BYTES ((size_t)4 * 1024 * 1024)
+#define TX_SPARE_FRAME_BYTES_MAX 1024
 /* A corked connection sends when it has so much. */
 #define CORKED_BYTES_MAX ((size_t)32 * 1024)
 /* A server does not read on with more than this to be sent, until it is half as much. */
@@ -294,7 +297,8 @@ static enum rpc_code tx_check(const struct rpc__sconn *conn, bool is_request, si
 {
     if (conn->closing || (is_request && conn->refuses_requests))
         return rpc_status_set(status, RPC_UNAVAILABLE, "the service cannot be reached");
-    if (conn->tx_bytes > 0 && conn->tx_bytes + bytes > TX_BYTES_MAX)
+    size_t max = bytes <= TX_SPARE_FRAME_BYTES_MAX ? TX_BYTES_MAX + TX_SPARE_BYTES : TX_BYTES_MAX;
+    if (conn->tx_bytes > 0 && conn->tx_bytes + bytes > max)
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED,
                               "the service does not take what is sent");
     return RPC_OK;

@@ -23,11 +23,11 @@
 #define GREETING_WAIT_MS 1000
 /* A server that has been silent for so long, with calls and without, is asked for a sign of life,
  * which it has so long to give, in ms. */
-#define SILENCE_BUSY_MS 2000
+#define SILENCE_BUSY_MS 1000
 #define SILENCE_IDLE_MS 10000
-#define ALIVE_TIMEOUT_MS 5000
+#define ALIVE_TIMEOUT_MS 3000
 /* How often the thread looks, in ms. */
-#define LOOK_MS 1000
+#define LOOK_MS 500
 /* How long opening waits for a first connection, in ms, so that a call right after it finds one. */
 #define FIRST_CONNECT_WAIT_MS 100
 /* How long closing waits for NNG to let go, in ms, before the memory is given up. */

@@ -143,26 +143,10 @@ static struct rpc_server_call *table_next_to_cancel(struct peer *peer, size_t *b
 
 /* --- answering --- */
 
-/* Sends what belongs to a call. A peer that does not take it is cut off. */
-static enum rpc_code send_to(struct peer *peer, const Lotcast__V1__PacketHeader *header,
-                             const struct rpc__body *body)
+static enum rpc_code send_answer(struct rpc_server_call *call, const struct rpc_status *status,
+                                 const struct rpc__body *body)
 {
-    struct rpc__packet packet = {.header = header};
-    if (body != NULL) {
-        packet.message = body->message;
-        packet.packed = body->packed;
-        packet.payload_bytes = body->bytes;
-    }
-    enum rpc_code code = rpc__sconn_send(peer->conn, &packet, NULL);
-    if (code == RPC_RESOURCE_EXHAUSTED)
-        rpc__sconn_close(peer->conn);
-    return code == RPC_OK ? RPC_OK : RPC_UNAVAILABLE;
-}
-
-static void stream_answer(struct rpc_server_call *call, const struct rpc_status *status,
-                          const struct rpc__body *body)
-{
-    struct peer *peer = call->peer;
+    const struct peer *peer = call->peer;
     Lotcast__V1__PacketHeader header = LOTCAST__V1__PACKET_HEADER__INIT;
     Lotcast__V1__Status plain = LOTCAST__V1__STATUS__INIT;
     header.type = LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_RESPONSE;
@@ -175,20 +159,42 @@ static void stream_answer(struct rpc_server_call *call, const struct rpc_status 
             header.status = &plain;
         }
     }
+    struct rpc__packet packet = {.header = &header};
+    if (body != NULL) {
+        packet.message = body->message;
+        packet.packed = body->packed;
+        packet.payload_bytes = body->bytes;
+    }
+    return rpc__sconn_send(peer->conn, &packet, NULL);
+}
+
+static void stream_answer(struct rpc_server_call *call, const struct rpc_status *status,
+                          const struct rpc__body *body)
+{
+    struct peer *peer = call->peer;
+    enum rpc_code code = RPC_OK;
     table_remove(peer, call);
     if (!atomic_load(&call->cancelled)) /* else nobody waits for it */
-        (void)send_to(peer, &header, body);
+        code = send_answer(call, status, body);
+    if (code == RPC_RESOURCE_EXHAUSTED) { /* too much waits to be sent, or there is no memory */
+        struct rpc_status full;
+        (void)rpc_status_set(&full, RPC_RESOURCE_EXHAUSTED, "the answers are not taken");
+        code = send_answer(call, &full, NULL);
+    }
+    if (code == RPC_RESOURCE_EXHAUSTED)
+        rpc__sconn_close(peer->conn);
     peer_unref(peer);
 }
 
 static enum rpc_code stream_item(struct rpc_server_call *call, const ProtobufCMessage *item,
                                  size_t item_bytes)
 {
+    const struct peer *peer = call->peer;
     Lotcast__V1__PacketHeader header = LOTCAST__V1__PACKET_HEADER__INIT;
     header.type = LOTCAST__V1__PACKET_TYPE__PACKET_TYPE_STREAM_ITEM;
     header.call_id = call->call_id;
-    const struct rpc__body body = {.message = item, .bytes = item_bytes};
-    return send_to(call->peer, &header, &body);
+    struct rpc__packet packet = {.header = &header, .message = item, .payload_bytes = item_bytes};
+    return rpc__sconn_send(peer->conn, &packet, NULL);
 }
 
 static const struct rpc__reply stream_reply = {.answer = stream_answer, .item = stream_item};

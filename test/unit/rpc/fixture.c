@@ -154,6 +154,12 @@ static enum rpc_code query(struct rpc_server_call *call, const void *request, vo
     return RPC_OK;
 }
 
+static void end_batch(void *shared)
+{
+    struct fixture *fixture = shared;
+    (void)atomic_fetch_add(&fixture->batches, 1);
+}
+
 static enum rpc_code read_inline(struct rpc_server_call *call, const void *request, void *response,
                                  struct rpc_status *status)
 {
@@ -165,6 +171,9 @@ static enum rpc_code read_inline(struct rpc_server_call *call, const void *reque
     answer->results = arena_alloc(arena, sizeof *answer->results);
     if (result == NULL || answer->results == NULL)
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
+    struct rpc_batch *batch = rpc_server_call_batch(call);
+    if (batch != NULL)
+        *batch = (struct rpc_batch){rpc_server_call_self(call), end_batch};
     lotcast__v1__read_result__init(result);
     result->count = asked->n_ops == 0 ? gettid() : (int64_t)asked->n_ops;
     answer->results[0] = result;

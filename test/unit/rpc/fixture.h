@@ -44,6 +44,7 @@ struct fixture {
     unsigned waiting;    /* handlers at the gate */
     atomic_uint ran;     /* handlers begun */
     atomic_uint stopped; /* handlers that saw the context's end */
+    atomic_uint batches; /* of reads that came together */
 };
 
 /* The registry of all declarations; made once, lives as long as the process. */

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "lotcast/v1/auth.pb-c.h"
 #include "rpc/base/clock.h"
 #include "test/support/process.h"
 #include "test/unit/rpc/fixture.h"
@@ -208,6 +209,34 @@ static void test_stopped_server(void **state)
     assert_true(wait_until(works, test, HEAL_MS));
 }
 
+/* A call that may take 10 s. */
+static enum rpc_code sign_up(struct under_test *test)
+{
+    struct fixture_context context;
+    fixture_context_init(&context, INT64_MAX);
+    Lotcast__V1__SignUpRequest sign_up_request = LOTCAST__V1__SIGN_UP_REQUEST__INIT;
+    struct rpc_request request = {.method = fixture_method(FIXTURE_SIGN_UP),
+                                  .message = &sign_up_request.base,
+                                  .context = &context.context};
+    const ProtobufCMessage *response;
+    enum rpc_code code = rpc_channel_call(test->channel, &request, &response, NULL);
+    fixture_context_fini(&context);
+    return code;
+}
+
+/* A stopped server is found out by its silence, long before the deadline. */
+static void test_stopped_server_is_noticed(void **state)
+{
+    struct under_test *test = *state;
+    assert_int_equal(call(test, ACTION_ECHO, true, HEAL_MS), RPC_OK);
+    process_signal(&test->server, SIGSTOP);
+    assert_true(wait_until(is_stopped, &test->server, 5000));
+    assert_int_equal(sign_up(test), RPC_UNAVAILABLE);
+    assert_int_equal(call(test, ACTION_ECHO, false, LONG_MS), RPC_UNAVAILABLE); /* at once now */
+    process_signal(&test->server, SIGCONT);
+    assert_true(wait_until(works, test, HEAL_MS));
+}
+
 #define HAMMERS 8
 
 static atomic_bool hammering;
@@ -333,6 +362,8 @@ int main(int argc, char **argv)
         BOTH(test_absent_server, ),
         BOTH(test_cancel_while_waiting_for_a_server, ),
         BOTH(test_stopped_server, _running),
+        {"stream: test_stopped_server_is_noticed", test_stopped_server_is_noticed,
+         set_up_stream_running, tear_down, NULL},
         BOTH(test_kill_loop_under_load, _running),
         BOTH(test_peers_that_hang_up, _running),
         BOTH(test_servers_that_hang_up, ),
