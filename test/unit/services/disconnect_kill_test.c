@@ -38,23 +38,8 @@ static void expect_disconnected(struct victim *victim)
 
 static void survives_a_kill_at_each_commit(void **state)
 {
-    static const char *const moments[] = {"before", "after"};
     (void)state;
-    for (size_t m = 0; m < 2; m++) {
-        bool ended = false;
-        for (int at = 1; !ended; at++) {
-            void *inner;
-            struct victim victim;
-            assert_int_equal(begin(&inner), 0);
-            victim_begin(&victim, inner);
-            ended = child_run(&victim, at, moments[m]);
-            if (!ended)
-                assert_true(child_run(&victim, 0, "after"));
-            expect_disconnected(&victim);
-            assert_true(ended || at < 60);
-            assert_int_equal(end(&inner), 0);
-        }
-    }
+    kill_at_each_commit(victim_begin, expect_disconnected, 60);
 }
 
 int main(int argc, char **argv)

@@ -120,6 +120,32 @@ static inline void victim_job(struct victim *victim, Lotcast__V1__JobRecord *job
     (void)snprintf(victim->job, sizeof victim->job, "%lld", (long long)job_id);
 }
 
+/*
+ * Kills a process once, at each commit in turn, before and after it, until it comes to the job's
+ * end by itself (within `commits_max`); another one then goes on. `prepare` makes the customer's
+ * state and the job, in a system of its own each time; `check` looks at what has come of it.
+ */
+static inline void kill_at_each_commit(void (*prepare)(struct victim *victim, struct logic *logic),
+                                       void (*check)(struct victim *victim), int commits_max)
+{
+    static const char *const moments[] = {"before", "after"};
+    for (size_t m = 0; m < 2; m++) {
+        bool ended = false;
+        for (int at = 1; !ended; at++) {
+            void *logic;
+            struct victim victim;
+            assert_int_equal(begin(&logic), 0);
+            prepare(&victim, logic);
+            ended = child_run(&victim, at, moments[m]);
+            if (!ended)
+                assert_true(child_run(&victim, 0, "after"));
+            check(&victim);
+            assert_true(ended || at < commits_max);
+            assert_int_equal(end(&logic), 0);
+        }
+    }
+}
+
 /* For main: what this program is; false when its path is not to be had. */
 static inline bool program_find(void)
 {

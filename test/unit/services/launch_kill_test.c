@@ -36,26 +36,10 @@ static void expect_launched_once(struct victim *victim)
     assert_int_equal(fake->item_count, 12);
 }
 
-/* Killed once, at each commit of the launch in turn, before and after it. */
 static void survives_a_kill_at_each_commit(void **state)
 {
-    static const char *const moments[] = {"before", "after"};
     (void)state;
-    for (size_t m = 0; m < 2; m++) {
-        bool ended = false;
-        for (int at = 1; !ended; at++) {
-            void *inner;
-            struct victim victim;
-            assert_int_equal(begin(&inner), 0);
-            victim_begin(&victim, inner);
-            ended = child_run(&victim, at, moments[m]);
-            if (!ended)
-                assert_true(child_run(&victim, 0, "after"));
-            expect_launched_once(&victim);
-            assert_true(ended || at < 40);
-            assert_int_equal(end(&inner), 0);
-        }
-    }
+    kill_at_each_commit(victim_begin, expect_launched_once, 40);
 }
 
 /* Killed again and again, three or four commits later each time: a claim and a step or two. */
