@@ -2,6 +2,7 @@
  * What reading a website costs: CPU a page of a site of 30 KB pages with JSON-LD, over loopback.
  *
  *   bench_scan [PAGES]      (default 2000; a round of what is compared reads so many)
+ *   bench_scan site         serves sites until it is killed, and prints where: for looks by hand
  *
  * The site is served by a process of its own, so that only the reader's CPU counts: that of the
  * scan and of the HTTP client's thread. The yardsticks fetch the same pages with the same client,
@@ -36,6 +37,8 @@
 #define ANSWER_BYTES_MAX ((size_t)16 * 1024 * 1024)
 #define ARENA_BYTES_MAX ((size_t)1024 * 1024 * 1024)
 #define SCAN_MS_MAX 600000
+/* Pages of one sitemap; a larger site has an index of them. */
+#define MAP_PAGES 40000
 #define URL_TEXT_BYTES 128
 
 static _Noreturn void give_up(const char *what)
@@ -108,6 +111,22 @@ static void write_page(struct site *site, const char *root, int number)
     (void)buffer_append_string(out, "</body></html>");
 }
 
+static void write_map(struct site *site, const char *root, int from, int to)
+{
+    (void)buffer_append_string(&site->body, "<urlset>");
+    for (int i = from; i < to; i++)
+        (void)buffer_printf(&site->body, "<url><loc>%s/car/%d</loc></url>", root, i);
+    (void)buffer_append_string(&site->body, "</urlset>");
+}
+
+static void write_index(struct site *site, const char *root, int pages)
+{
+    (void)buffer_append_string(&site->body, "<sitemapindex>");
+    for (int i = 0; i * MAP_PAGES < pages; i++)
+        (void)buffer_printf(&site->body, "<sitemap><loc>%s/map.xml?n=%d</loc></sitemap>", root, i);
+    (void)buffer_append_string(&site->body, "</sitemapindex>");
+}
+
 /* The page's status; its body is in site->body. */
 static int write_target(struct site *site, const char *target)
 {
@@ -121,12 +140,14 @@ static int write_target(struct site *site, const char *target)
     if (sscanf(target, "/s%d%n", &pages, &used) != 1)
         return 404;
     (void)snprintf(root, sizeof root, "/s%d", pages);
-    if (strcmp(target + used, "/map.xml") == 0) {
-        (void)buffer_append_string(&site->body, "<urlset>");
-        for (int i = 0; i < pages; i++)
-            (void)buffer_printf(&site->body, "<url><loc>%s/car/%d</loc></url>", root, i);
-        (void)buffer_append_string(&site->body, "</urlset>");
-    } else if (sscanf(target + used, "/car/%d", &number) == 1 && number >= 0 && number < pages) {
+    const char *rest = target + used;
+    if (strcmp(rest, "/map.xml") == 0 && pages > MAP_PAGES) {
+        write_index(site, root, pages);
+    } else if (strncmp(rest, "/map.xml", 8) == 0) {
+        int map = sscanf(rest, "/map.xml?n=%d", &number) == 1 ? number : 0;
+        int from = map * MAP_PAGES;
+        write_map(site, root, from, pages - from < MAP_PAGES ? pages : from + MAP_PAGES);
+    } else if (sscanf(rest, "/car/%d", &number) == 1 && number >= 0 && number < pages) {
         write_page(site, root, number);
     } else {
         return 404;
@@ -203,7 +224,7 @@ static _Noreturn void serve_forever(int listener)
     }
 }
 
-static pid_t start_site(unsigned *ret_port)
+static int listen_on_loopback(unsigned *ret_port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
@@ -212,12 +233,27 @@ static pid_t start_site(unsigned *ret_port)
         listen(listener, CONNECTIONS_MAX) != 0 ||
         getsockname(listener, (struct sockaddr *)&address, &len) != 0)
         give_up(strerror(errno));
+    *ret_port = ntohs(address.sin_port);
+    return listener;
+}
+
+static pid_t start_site(unsigned *ret_port)
+{
+    int listener = listen_on_loopback(ret_port);
     pid_t pid = fork();
     if (pid == 0)
         serve_forever(listener);
     (void)close(listener);
-    *ret_port = ntohs(address.sin_port);
     return pid;
+}
+
+static _Noreturn void be_the_site(void)
+{
+    unsigned port;
+    int listener = listen_on_loopback(&port);
+    printf("http://127.0.0.1:%u/sPAGES/map.xml\n", port);
+    (void)fflush(stdout);
+    serve_forever(listener);
 }
 
 /* ---- what is known of pages ---- */
@@ -381,6 +417,8 @@ static void scan_again(const struct bench *bench)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "site") == 0)
+        be_the_site();
     struct bench bench = {.pages = argc > 1 ? (int)strtol(argv[1], NULL, 10) : PAGES_DEFAULT};
     const struct http_options options = {.user_agent = "bench"};
     if (bench.pages < 1 || bench.pages > UNCHANGED_PAGES)

@@ -357,6 +357,79 @@ static void progress_and_cancellation_stop_a_scan(void **state)
     site_fixture_stop(&fixture);
 }
 
+/* ---- chains, and texts that are not what they seem ---- */
+
+/* Redirects without end, from page to page; an index of indexes, of itself too. */
+static bool answer_chains(struct site_fixture *fixture, struct http_exchange *exchange)
+{
+    int number = 0;
+    char text[512];
+    if (sscanf(exchange->target, "/hop/%d", &number) == 1) {
+        (void)snprintf(text, sizeof text, "Location: /hop/%d\r\n", number + 1);
+        http_exchange_answer_text(exchange, 302, text, "");
+        return true;
+    }
+    if (sscanf(exchange->target, "/index/%d", &number) == 1) {
+        (void)snprintf(text, sizeof text,
+                       "<sitemapindex><sitemap><loc>%s/index/%d</loc></sitemap><sitemap><loc>%s"
+                       "/index/%d</loc></sitemap><sitemap><loc>%s/index/1</loc></sitemap>"
+                       "</sitemapindex>",
+                       fixture->origin, number * 2, fixture->origin, number * 2 + 1,
+                       fixture->origin);
+        http_exchange_answer_text(exchange, 200, "Content-Type: text/xml\r\n", text);
+        return true;
+    }
+    return false;
+}
+
+static void chains_end(void **state)
+{
+    (void)state;
+    static const struct route routes[] = {
+        {"/robots.txt", "Sitemap: /index/1\nSitemap: /s.xml\n", "", 0, false},
+        {"/", "<p>hi", NULL, 0, false},
+        {"/s.xml",
+         "<urlset><url><loc>{O}/hop/1</loc></url><url><loc>{O}/loop</loc></url>"
+         "<url><loc>{O}/good</loc></url>"
+         "<url><loc>http://192.0.2.1/elsewhere</loc></url></urlset>",
+         NULL, 0, false},
+        {"/loop", "", "Location: /loop\r\n", 301, false},
+        {"/good", CAR("good"), NULL, 0, false},
+    };
+    struct site_fixture fixture;
+    site_fixture_start(&fixture, routes, COUNT(routes));
+    fixture.special = answer_chains;
+    assert_int_equal(site_fixture_scan(&fixture), RPC_OK);
+    assert_int_equal(fixture.scan.item_count, 1);
+    assert_string_equal(fixture.scan.items[0]->title, "good");
+    assert_true(atomic_load(&fixture.requests) < 60);
+    site_fixture_stop(&fixture);
+}
+
+static void texts_are_made_presentable(void **state)
+{
+    (void)state;
+    static const struct route routes[] = {
+        {"/",
+         LD("{\"@type\":\"Product\",\"sku\":\"1\",\"name\":\"<b>Bold</b> &lt;script&gt;\\u202Ex"
+            "\\u0000y\\ud800 \xff\xc0\x80z\",\"description\":\"a\\r\\n\\tb\",\"image\":["
+            "\"javascript:alert(1)\",\"data:image/png;base64,AA\",\"ftp://a/b.jpg\",\"http://u:p@a/"
+            "b.jpg\",\" /ok 1.jpg \"],\"url\":\"javascript:void(0)\",\"brand\":{\"name\":[]},"
+            "\"offers\":{\"price\":\"1\",\"priceCurrency\":\"EURO\"}}"),
+         "Content-Type: text/html; charset=utf-8\r\n", 0, false},
+    };
+    struct site_fixture fixture;
+    site_fixture_start(&fixture, routes, COUNT(routes));
+    assert_int_equal(site_fixture_scan(&fixture), RPC_OK);
+    const Lotcast__V1__ItemRecord *item = site_fixture_item(&fixture, "sku:1");
+    assert_string_equal(item->title, "Bold xy? \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz");
+    assert_string_equal(item->description, "a b");
+    assert_non_null(strstr(item->image_url, "/ok%201.jpg"));
+    assert_string_equal(item->currency, "");
+    assert_string_equal(item->excluded, SITE_EXCLUDED_CURRENCY);
+    site_fixture_stop(&fixture);
+}
+
 /* ---- now and then broken ---- */
 
 static bool answer_flaky(struct site_fixture *fixture, struct http_exchange *exchange)
@@ -478,6 +551,8 @@ int main(void)
         cmocka_unit_test(lists_without_end_end),
         cmocka_unit_test(slow_sites_end_with_the_deadline),
         cmocka_unit_test(progress_and_cancellation_stop_a_scan),
+        cmocka_unit_test(chains_end),
+        cmocka_unit_test(texts_are_made_presentable),
         cmocka_unit_test(a_pages_bad_moment_is_waited_out),
         cmocka_unit_test(reads_many_pages_few_at_once),
     };
