@@ -42,36 +42,6 @@ static bool is_http_body(const struct registry_message *message)
 
 /* --- the pattern --- */
 
-static const char *pattern_of(const Google__Api__HttpRule *rule, const char **ret_template)
-{
-    switch (rule->pattern_case) {
-    case GOOGLE__API__HTTP_RULE__PATTERN_GET:
-        *ret_template = rule->get;
-        return "GET";
-    case GOOGLE__API__HTTP_RULE__PATTERN_PUT:
-        *ret_template = rule->put;
-        return "PUT";
-    case GOOGLE__API__HTTP_RULE__PATTERN_POST:
-        *ret_template = rule->post;
-        return "POST";
-    case GOOGLE__API__HTTP_RULE__PATTERN_DELETE:
-        *ret_template = rule->delete_;
-        return "DELETE";
-    case GOOGLE__API__HTTP_RULE__PATTERN_PATCH:
-        *ret_template = rule->patch;
-        return "PATCH";
-    case GOOGLE__API__HTTP_RULE__PATTERN_CUSTOM:
-        if (rule->custom == NULL)
-            break;
-        *ret_template = rule->custom->path;
-        return rule->custom->kind;
-    case GOOGLE__API__HTTP_RULE__PATTERN__NOT_SET:
-    case _GOOGLE__API__HTTP_RULE__PATTERN__CASE_IS_INT_SIZE:
-        break;
-    }
-    return NULL;
-}
-
 /* TRACE and CONNECT reach no handler. */
 static bool is_verb(const char *verb)
 {
@@ -119,7 +89,7 @@ static enum rpc_code add_variable(const struct declaration *declaration,
 static enum rpc_code resolve_pattern(const struct declaration *declaration, struct route *route,
                                      struct template *template)
 {
-    route->verb = pattern_of(declaration->rule, &route->template);
+    route->verb = registry_rule_verb(declaration->rule, &route->template);
     if (route->verb == NULL)
         return refuse(declaration, "the rule has no pattern", "http");
     if (!is_verb(route->verb))

@@ -335,6 +335,36 @@ void registry_destroy(struct registry *registry)
     free(registry);
 }
 
+const char *registry_rule_verb(const Google__Api__HttpRule *rule, const char **ret_template)
+{
+    switch (rule->pattern_case) {
+    case GOOGLE__API__HTTP_RULE__PATTERN_GET:
+        *ret_template = rule->get;
+        return "GET";
+    case GOOGLE__API__HTTP_RULE__PATTERN_PUT:
+        *ret_template = rule->put;
+        return "PUT";
+    case GOOGLE__API__HTTP_RULE__PATTERN_POST:
+        *ret_template = rule->post;
+        return "POST";
+    case GOOGLE__API__HTTP_RULE__PATTERN_DELETE:
+        *ret_template = rule->delete_;
+        return "DELETE";
+    case GOOGLE__API__HTTP_RULE__PATTERN_PATCH:
+        *ret_template = rule->patch;
+        return "PATCH";
+    case GOOGLE__API__HTTP_RULE__PATTERN_CUSTOM:
+        if (rule->custom == NULL)
+            break;
+        *ret_template = rule->custom->path;
+        return rule->custom->kind;
+    case GOOGLE__API__HTTP_RULE__PATTERN__NOT_SET:
+    case _GOOGLE__API__HTTP_RULE__PATTERN__CASE_IS_INT_SIZE:
+        break;
+    }
+    return NULL;
+}
+
 size_t registry_method_count(const struct registry *registry)
 {
     return registry->method_count;

@@ -102,6 +102,9 @@ enum rpc_code registry_create_dynamic(struct span descriptor_set, struct registr
 void registry_message_init(const ProtobufCMessageDescriptor *descriptor, void *message);
 void registry_destroy(struct registry *registry);
 
+/* A rule's verb of HTTP, GET or a custom one's kind, and its template; NULL where it has none. */
+const char *registry_rule_verb(const Google__Api__HttpRule *rule, const char **ret_template);
+
 size_t registry_method_count(const struct registry *registry);
 /* By index; lives as long as the registry. */
 const struct registry_method *registry_method_at(const struct registry *registry, size_t index);

@@ -9,15 +9,29 @@
 /* What is sent as it is, and so is not read as JSON. */
 #define RAW_BODY "google.api.HttpBody"
 
-static bool is_get(const struct registry_method *method)
+/* Whether a verb changes nothing, so that it may come from any site. */
+static bool is_safe(const Google__Api__HttpRule *rule)
 {
-    return method->http->pattern_case == GOOGLE__API__HTTP_RULE__PATTERN_GET;
+    static const char *const verbs[] = {"GET", "HEAD", "OPTIONS"};
+    const char *template = NULL;
+    const char *verb = registry_rule_verb(rule, &template);
+    for (size_t i = 0; verb != NULL && i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (strcmp(verb, verbs[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
-static bool reads_json(const struct registry_method *method)
+static bool is_unsafe(const struct registry_method *method, const Google__Api__HttpRule *rule)
 {
-    const char *body = method->http->body;
-    if (is_get(method) || body == NULL || body[0] == '\0')
+    (void)method;
+    return !is_safe(rule);
+}
+
+static bool reads_json(const struct registry_method *method, const Google__Api__HttpRule *rule)
+{
+    const char *body = rule->body;
+    if (is_safe(rule) || body == NULL || body[0] == '\0')
         return false;
     if (strcmp(body, "*") == 0)
         return strcmp(method->input->name, RAW_BODY) != 0;
@@ -27,6 +41,18 @@ static bool reads_json(const struct registry_method *method)
             return strcmp(field->message->name, RAW_BODY) != 0;
     }
     return true;
+}
+
+/* Whether any of the method's routes is of a kind. */
+static bool has_route(const struct registry_method *method,
+                      bool (*is_kind)(const struct registry_method *,
+                                      const Google__Api__HttpRule *))
+{
+    const Google__Api__HttpRule *rule = method->http;
+    bool has = rule != NULL && is_kind(method, rule);
+    for (size_t i = 0; !has && rule != NULL && i < rule->n_additional_bindings; i++)
+        has = is_kind(method, rule->additional_bindings[i]);
+    return has;
 }
 
 static bool scope_covers(enum rpc_reason_scope scope, const struct registry_method *method)
@@ -41,9 +67,9 @@ static bool scope_covers(enum rpc_reason_scope scope, const struct registry_meth
     case RPC_REASON_HTTP:
         return method->http != NULL;
     case RPC_REASON_ORIGIN:
-        return method->http != NULL && !is_get(method) && !method->rules->origin_exempt;
+        return has_route(method, is_unsafe) && !method->rules->origin_exempt;
     case RPC_REASON_BODY:
-        return method->http != NULL && reads_json(method);
+        return has_route(method, reads_json);
     case RPC_REASON_SESSION:
         return access == LOTCAST__V1__ACCESS__ACCESS_CUSTOMER ||
                access == LOTCAST__V1__ACCESS__ACCESS_USER ||

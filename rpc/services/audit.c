@@ -96,15 +96,11 @@ enum rpc_code audit_write(struct rpc_server_call *call, struct services *service
 static const char *what_was_called(struct rpc_server_call *call)
 {
     const struct registry_method *method = rpc_server_call_method(call);
-    const Google__Api__HttpRule *http = method->http;
-    struct arena *arena = rpc_server_call_arena(call);
-    if (http != NULL && http->pattern_case == GOOGLE__API__HTTP_RULE__PATTERN_GET)
-        return arena_printf(arena, "GET %s", http->get);
-    if (http != NULL && http->pattern_case == GOOGLE__API__HTTP_RULE__PATTERN_POST)
-        return arena_printf(arena, "POST %s", http->post);
-    if (http != NULL && http->pattern_case == GOOGLE__API__HTTP_RULE__PATTERN_PATCH)
-        return arena_printf(arena, "PATCH %s", http->patch);
-    return method->name;
+    const char *path = NULL;
+    const char *verb = method->http == NULL ? NULL : registry_rule_verb(method->http, &path);
+    if (verb == NULL)
+        return method->name;
+    return arena_printf(rpc_server_call_arena(call), "%s %s", verb, path);
 }
 
 static enum rpc_code record_call(struct rpc_server_call *call, struct services *services,

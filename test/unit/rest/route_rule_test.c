@@ -219,6 +219,37 @@ static void test_bindings(void **state)
     expect_refusal(*state, &rule, "the rule has no pattern");
 }
 
+/* What a method may answer follows from all of its routes. */
+static void test_reasons(void **state)
+{
+    Google__Api__CustomHttpPattern custom;
+    const struct routes_rule get = {"GET", "/a", NULL};
+    const struct routes_rule post = {"POST", "/a", NULL};
+    const struct routes_rule head = {"HEAD", "/b", NULL};
+    Google__Api__HttpRule rule = routes_rule_of(&get, &custom);
+    Google__Api__HttpRule second = routes_rule_of(&post, &custom);
+    Google__Api__HttpRule *more[] = {&second};
+    struct registry_method *method = routes_method(*state, "A");
+    const Lotcast__V1__Reason cross = LOTCAST__V1__REASON__REASON_CROSS_ORIGIN;
+    const Lotcast__V1__Reason json = LOTCAST__V1__REASON__REASON_INVALID_JSON;
+    method->http = &rule;
+    assert_false(registry_method_may_answer(method, cross));
+    rule.n_additional_bindings = 1;
+    rule.additional_bindings = more;
+    assert_true(registry_method_may_answer(method, cross));
+    assert_false(registry_method_may_answer(method, json));
+    second.body = (char *)"tags";
+    assert_true(registry_method_may_answer(method, json));
+    second.body = (char *)"file"; /* as it is */
+    assert_false(registry_method_may_answer(method, json));
+    second = routes_rule_of(&head, &custom);
+    assert_false(registry_method_may_answer(method, cross));
+    custom.kind = (char *)"*";
+    assert_true(registry_method_may_answer(method, cross));
+    method->http = NULL;
+    assert_false(registry_method_may_answer(method, cross));
+}
+
 /* Verbs that no other part of the facade has room for. */
 static void test_many_verbs(void **state)
 {
@@ -315,9 +346,9 @@ static void test_response_body(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),         cmocka_unit_test(test_bindings),
-        cmocka_unit_test(test_many_verbs),    cmocka_unit_test(test_raw),
-        cmocka_unit_test(test_response_body),
+        cmocka_unit_test(test_rules),   cmocka_unit_test(test_bindings),
+        cmocka_unit_test(test_reasons), cmocka_unit_test(test_many_verbs),
+        cmocka_unit_test(test_raw),     cmocka_unit_test(test_response_body),
     };
     return cmocka_run_group_tests(tests, routes_fixture_setup, routes_fixture_teardown);
 }
