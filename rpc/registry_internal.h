@@ -12,7 +12,7 @@
 
 /* Values of an enum and fields of a message, where their descriptors are synthesised. */
 #define REGISTRY__ENUM_VALUES_MAX 4096
-#define REGISTRY__FIELDS_MAX 65536
+#define REGISTRY__FIELDS_MAX 4096
 
 /* What a registry may take, in bytes; the contract of today needs some hundred KB. */
 #define REGISTRY__BYTES_MAX ((size_t)256 * 1024 * 1024)
