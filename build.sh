@@ -93,10 +93,12 @@ configure() {
     }
 }
 
-# compile NAME: quiet unless something is wrong.
+# compile NAME [TARGET …]: quiet unless something is wrong.
 compile() {
-    ninja -C "build/$1" >"build/$1.compile.log" 2>&1 || {
-        grep -vE '^\[[0-9]+/[0-9]+\]' "build/$1.compile.log" | head -100
+    local name=$1
+    shift
+    ninja -C "build/$name" "$@" >"build/$name.compile.log" 2>&1 || {
+        grep -vE '^\[[0-9]+/[0-9]+\]' "build/$name.compile.log" | head -100
         return 1
     }
 }
@@ -179,7 +181,7 @@ fuzz() {
     install_packages "${packages_build[@]}" "${packages_test[@]}" "${packages_fuzz[@]}"
     mkdir -p build
     CC=clang-14 configure fuzz --buildtype=debugoptimized -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
-    compile fuzz
+    compile fuzz fuzzers
     for target in build/fuzz/test/fuzz/fuzz_*; do
         [ -x "$target" ] && [ -f "$target" ] || continue
         name=${target##*/fuzz_}
