@@ -11,6 +11,8 @@ packages_build=(gcc libc6-dev ninja-build meson pkg-config python3 protobuf-comp
 # The tests, the sandbox and the first look.
 packages_test=(libcmocka-dev libmicrohttpd-dev curl clang-format-14)
 packages_conformance=(g++)
+# Reads /api/docs in the tests.
+packages_browser=(chromium)
 packages_fuzz=(clang-14 libclang-rt-14-dev)
 
 usage() {
@@ -149,6 +151,7 @@ run_suite() {
 
 run_tests() {
     build
+    install_packages "${packages_browser[@]}"
     install_npm test/sdk test/buf test/openapi
     : >build/results
     conformance_runner

@@ -53,7 +53,10 @@ static void write_info(struct openapi__document *document)
     openapi__close(document);
     openapi__open_list(document, "servers");
     openapi__open(document, NULL);
-    openapi__text(document, "url", document->options->server_url);
+    openapi__text(document, "url",
+                  document->options->is_local ? "/" : document->options->public_url);
+    /* For the page that shows the document: changes are let in from this origin alone. */
+    openapi__text(document, "x-public-url", document->options->public_url);
     openapi__close(document);
     openapi__close_list(document);
 }

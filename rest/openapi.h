@@ -25,7 +25,10 @@ struct openapi_options {
     const struct registry *registry;
     const struct router *router;    /* of the registry's methods */
     const struct json_codec *codec; /* json_options_api: checks and prints the examples */
-    const char *server_url;         /* scheme://host:port, or "/" */
+    const char *public_url;         /* scheme://host:port */
+    /* The public URL is the reader's own machine's (localhost): the server is named as where the
+     * document was read. */
+    bool is_local;
     const struct openapi_page *pages;
     size_t page_count;
 };

@@ -110,13 +110,11 @@ static const struct openapi_page pages[] = {
      .cacheable = true},
 };
 
-/* A development server's own name says nothing to whoever reads the document elsewhere: there it is
- * where the document was read. */
-static const char *server_url(const struct rest *rest)
+/* localhost is another machine for whoever reads the document elsewhere. */
+static bool is_local(const struct rest *rest)
 {
     const char *host = strstr(rest->origin, "://");
-    bool is_local = host == NULL || strncmp(host + 3, "localhost", 9) == 0;
-    return is_local ? "/" : rest->origin;
+    return host == NULL || strncmp(host + 3, "localhost", 9) == 0;
 }
 
 static void hash_document(struct rest *rest, struct span document)
@@ -134,7 +132,8 @@ enum rpc_code rest_special_describe(struct rest *rest, struct rpc_status *status
     const struct openapi_options options = {.registry = rest->registry,
                                             .router = rest->router,
                                             .codec = rest->codec,
-                                            .server_url = server_url(rest),
+                                            .public_url = rest->origin,
+                                            .is_local = is_local(rest),
                                             .pages = pages,
                                             .page_count = count};
     struct buffer document;

@@ -7,7 +7,7 @@ function atHome(spec) {
 
 // The service refuses changes from any origin but its public one.
 function warnElsewhere(spec) {
-  const home = new URL(spec.servers[0].url, window.location.href).origin;
+  const home = new URL(spec.servers[0]["x-public-url"]).origin;
   if (home === window.location.origin) return;
   const note = document.getElementById("elsewhere");
   const link = document.createElement("a");

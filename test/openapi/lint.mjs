@@ -37,7 +37,9 @@ const cases = [
         const other = await startSystem();
         const theirs = await (await fetch(`${other.url}/api/openapi.json`)).text();
         await other.stop();
-        assert.equal(theirs, state.document);
+        // But for the port that was free.
+        const nameless = (document) => document.replace(/"x-public-url":"[^"]*"/, '');
+        assert.equal(nameless(theirs), nameless(state.document));
     }],
     ['it has every path that the service answers', async (state) => {
         const { out } = await state.system.lotctl(['list']);
