@@ -330,7 +330,7 @@ static enum gate_verdict feed_head(struct gate *gate, char *data, size_t *len)
             continue;
         }
         gate->line_count++;
-        if (gate->line_count > GATE_LINES_MAX)
+        if (gate->line_count > 1 + GATE_LINES_MAX)
             return refuse(gate, LOTCAST__V1__REASON__REASON_BAD_REQUEST);
     }
     return GATE_MORE;

@@ -23,7 +23,7 @@
 /* Limits of a request, in bytes. */
 #define GATE_HEAD_BYTES_MAX ((size_t)16 * 1024)
 #define GATE_BODY_BYTES_MAX ((size_t)1024 * 1024)
-/* Lines of a head; libh2o takes no more. */
+/* Lines of a head beside the request line; libh2o takes no more. */
 #define GATE_LINES_MAX 100
 
 enum gate_state {
@@ -53,7 +53,7 @@ struct gate {
     size_t begin;         /* of the request line, behind empty lines */
     size_t line;          /* of the line being looked for */
     size_t scan;          /* how far it was looked at */
-    size_t line_count;    /* whole lines of the head so far */
+    size_t line_count;    /* whole lines of the head so far, the request line included */
     size_t head_len;      /* canonical head; for chunks without its last lines */
     size_t body_len;      /* of GATE_STATE_LENGTH; of chunks: decoded so far */
     size_t read;          /* chunks: next byte to decode */

@@ -21,7 +21,7 @@ static const struct rpc_reason reasons[] = {
     ROW(INVALID_URL, RPC_INVALID_ARGUMENT, 400, DECLARED, "Please enter a valid URL"),
     ROW(INVALID_EMAIL, RPC_INVALID_ARGUMENT, 400, DECLARED, "Please enter a valid e-mail address"),
     ROW(WEAK_PASSWORD, RPC_INVALID_ARGUMENT, 400, DECLARED,
-        "Please choose a password of 8 to 256 characters that is hard to guess"),
+        "Please choose a password that is 8 to 256 bytes long and hard to guess"),
     ROW(INVALID_BUDGET, RPC_INVALID_ARGUMENT, 400, DECLARED,
         "Please enter a monthly budget from 30 to 1,000,000"),
     ROW(INVALID_CURRENCY, RPC_INVALID_ARGUMENT, 400, DECLARED,

@@ -379,6 +379,25 @@ static void test_behind_a_proxy(void **state)
     rest_fixture_stop(&fixture);
 }
 
+/* Host and so many others, through libh2o, which has a limit of its own. */
+static void test_many_lines(void **state)
+{
+    (void)state;
+    for (size_t count = 99; count <= 100; count++) {
+        char request[4096] = LOG_OUT;
+        struct raw_answer answer;
+        size_t len = strlen(request);
+        for (size_t i = 1; i < count; i++)
+            len += (size_t)snprintf(request + len, sizeof request - len, "A%zu: b\r\n", i);
+        (void)snprintf(request + len, sizeof request - len, "X-Request-Id: the-last-one\r\n\r\n");
+        raw_request(&fixture, request, &answer);
+        assert_int_equal(answer.status, count == 99 ? 200 : 400);
+        if (count == 99)
+            assert_string_equal(raw_header(&answer, "x-request-id"), "the-last-one");
+        raw_answer_free(&answer);
+    }
+}
+
 /* --- deadlines --- */
 
 static void test_deadline(void **state)
@@ -621,6 +640,7 @@ int main(void)
         cmocka_unit_test(test_drain_answers),
         cmocka_unit_test(test_drain_ends_in_time),
         cmocka_unit_test(test_drain_under_load),
+        cmocka_unit_test(test_many_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
