@@ -383,6 +383,8 @@ static void test_behind_a_proxy(void **state)
 static void test_many_lines(void **state)
 {
     (void)state;
+    struct rest_fixture fixture;
+    rest_fixture_start(&fixture, NULL);
     for (size_t count = 99; count <= 100; count++) {
         char request[4096] = LOG_OUT;
         struct raw_answer answer;
@@ -396,6 +398,7 @@ static void test_many_lines(void **state)
             assert_string_equal(raw_header(&answer, "x-request-id"), "the-last-one");
         raw_answer_free(&answer);
     }
+    rest_fixture_stop(&fixture);
 }
 
 /* --- deadlines --- */
