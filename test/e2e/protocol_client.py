@@ -2,7 +2,9 @@
 """A client written from rpc/PROTOCOL.md alone, with nothing but sockets: it runs the file's own test vectors for the
 open door against a real service, and makes some calls. TAP.
 
-    protocol_client.py PROTOCOL.md /path/of/rpc.sock CUSTOMER_ID
+    protocol_client.py PROTOCOL.md /path/of/rpc.sock CUSTOMER_ID [/path/of/stream.sock]
+
+The last one is a socket of the ipc:// kind, for the vectors of frames.
 """
 import json
 import re
@@ -127,6 +129,11 @@ class Door:
         assert request_id == self.last_id
         return answer
 
+    def receive_frame(self):
+        """The packet of the next frame."""
+        (length,) = struct.unpack("<I", self.read(4))
+        return self.read(length)
+
     def call(self, method, request=b"", metadata=(), call_id=7):
         header = field(1, 1) + field(2, call_id) + field(3, method) + field(4, 10000)
         for key, value in metadata:
@@ -153,7 +160,7 @@ def read_bytes(lines):
 
 def vectors(text):
     """Kind, name and steps (a word, what follows it, bytes) of the blocks that are exchanges."""
-    for block in re.findall(r"^```\n((?:call|reqrep) .*?)\n```$", text, re.M | re.S):
+    for block in re.findall(r"^```\n((?:call|reqrep|stream) .*?)\n```$", text, re.M | re.S):
         first, *lines = block.split("\n")
         steps = []
         for line in lines:
@@ -187,7 +194,7 @@ def run_call(path, steps):
     return good, f"{got} {payload.hex()}"
 
 
-def run_raw(path, steps):
+def run_raw(path, steps, framed):
     door = Door(path, greeting=None)
     for word, rest, data in steps:
         if word == "send":
@@ -197,7 +204,7 @@ def run_raw(path, steps):
             if got != data:
                 return False, got.hex()
         elif word == "answer":
-            got, _ = read_packet(door.receive()[1])
+            got, _ = read_packet(door.receive_frame() if framed else door.receive()[1])
             if not same_header(got, json.loads(rest)):
                 return False, got
         elif not door.closed():
@@ -205,13 +212,20 @@ def run_raw(path, steps):
     return True, ""
 
 
-def run_vectors(text, path):
+def run_vectors(text, path, stream_path):
     count = 0
     for kind, name, steps in vectors(text):
-        good, got = (run_call if kind == "call" else run_raw)(path, steps)
+        if kind == "call":
+            good, got = run_call(path, steps)
+        elif kind == "reqrep":
+            good, got = run_raw(path, steps, False)
+        elif stream_path:
+            good, got = run_raw(stream_path, steps, True)
+        else:
+            continue
         check(good, f"{kind} {name}", got)
         count += 1
-    check(count >= 50, f"{count} vectors were found")
+    check(count >= (65 if stream_path else 48), f"{count} vectors were found")
 
 
 # --- calls ---
@@ -241,10 +255,10 @@ def run_calls(path, customer):
 
 
 def main():
-    protocol, path, customer = sys.argv[1:]
+    protocol, path, customer, *stream_path = sys.argv[1:]
     with open(protocol, encoding="utf-8") as file:
         text = file.read()
-    run_vectors(text, path)
+    run_vectors(text, path, stream_path[0] if stream_path else None)
     run_calls(path, customer)
     print(f"1..{checks}")
     return 1 if failures else 0

@@ -19,6 +19,7 @@
 static struct system_under_test system_;
 static char customer_id[64];
 static char socket_path[256];
+static char stream_path[256];
 static char client_log[160];
 
 static int start(void **state)
@@ -32,6 +33,7 @@ static int start(void **state)
     (void)snprintf(customer_id, sizeof customer_id, "%s", rest_answer_text(&answer, "user.id"));
     rest_answer_free(&answer);
     (void)snprintf(socket_path, sizeof socket_path, "%s/data/rpc.sock", system_.directory);
+    (void)snprintf(stream_path, sizeof stream_path, "%s/data/logic.sock", system_.directory);
     (void)snprintf(client_log, sizeof client_log, "%s/client.log", system_.directory);
     return 0;
 }
@@ -74,8 +76,12 @@ static void plain_nng_is_enough(void **state)
 static void sockets_are_enough(void **state)
 {
     (void)state;
-    char *const argv[] = {getenv("PROTOCOL_CLIENT"), getenv("PROTOCOL_MD"), socket_path,
-                          customer_id, NULL};
+    char *const argv[] = {getenv("PROTOCOL_CLIENT"),
+                          getenv("PROTOCOL_MD"),
+                          socket_path,
+                          customer_id,
+                          system_.one_process ? NULL : stream_path,
+                          NULL};
     expect_content(argv);
 }
 
