@@ -26,6 +26,8 @@ struct json_codec; /* immutable, any thread */
 struct json_options {
     /* 64-bit integers are JSON numbers too. One outside ±(2^53 - 1) is an error, both ways. */
     bool integers_as_numbers;
+    /* An integer with decimal_places (lotcast.v1.field) is the number that it stands for: 12.5. */
+    bool decimals;
     /* A number is taken only as a JSON number, never quoted; one for an integer has neither a point
      * nor an exponent. NaN and the infinities are errors, both ways. */
     bool strict_numbers;

@@ -12,6 +12,7 @@
 
 const struct json_options json_options_api = {
     .integers_as_numbers = true,
+    .decimals = true,
     .strict_numbers = true,
     .print_defaults = true,
     .print_nulls = true,
@@ -242,7 +243,7 @@ static enum rpc_code make_field(struct json_codec *codec, const struct json__pla
         .map = registry->is_map,
         .hidden = registry->rules->session_token && codec->options.hide_session_token,
         .redacted = registry->rules->redacted && codec->options.hide_redacted,
-        .places = registry->rules->decimal_places,
+        .places = codec->options.decimals ? registry->rules->decimal_places : 0,
         .id = descriptor->id,
         .offset = descriptor->offset,
         .quantifier_offset = descriptor->quantifier_offset,
@@ -263,11 +264,11 @@ static enum rpc_code make_field(struct json_codec *codec, const struct json__pla
     field->element_bytes = bytes_of(field->kind);
     if (field->kind == JSON__WRAPPER && !make_wrapper_value(codec, field))
         return no_memory(status);
-    if (field->places > JSON__PLACES_MAX ||
-        (field->places > 0 && !is_integer(json__scalar_of(field)->kind)))
+    unsigned places = registry->rules->decimal_places;
+    if (places > JSON__PLACES_MAX || (places > 0 && !is_integer(json__scalar_of(field)->kind)))
         return rpc_status_set(status, RPC_FAILED_PRECONDITION,
                               "field %s.%s cannot have %u decimal places", plan->message->name,
-                              descriptor->name, field->places);
+                              descriptor->name, places);
     return make_prefix(codec, field) ? RPC_OK : no_memory(status);
 }
 

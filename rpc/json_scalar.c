@@ -203,7 +203,7 @@ static bool print_signed(const struct json_codec *codec, const struct json__fiel
 
 static void print_enum(const struct json__field *field, int32_t value, struct buffer *out)
 {
-    if (field->takes_null) {
+    if (field->takes_null && value == 0) {
         (void)buffer_append(out, "null", 4);
         return;
     }

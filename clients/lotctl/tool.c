@@ -139,6 +139,7 @@ const void *tool_ask(struct tool *tool, const char *name, const void *message)
 }
 
 const struct json_options tool_json_options = {.integers_as_numbers = true,
+                                               .decimals = true,
                                                .strict_numbers = true,
                                                .print_defaults = true,
                                                .print_nulls = true,

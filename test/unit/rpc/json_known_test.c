@@ -19,6 +19,7 @@
 #define STRUCT &google__protobuf__struct__descriptor
 #define LIST_VALUE &google__protobuf__list_value__descriptor
 #define ANY &google__protobuf__any__descriptor
+#define DECIMALS &lotcast__test__v1__decimals__descriptor
 #define MAPS &lotcast__test__v1__maps__descriptor
 #define LISTS &lotcast__test__v1__lists__descriptor
 #define SCALARS &lotcast__test__v1__scalars__descriptor
@@ -479,6 +480,23 @@ static void options_are_apart(void **state)
     }
 }
 
+/* Without the option an amount is the integer that it is in the message. */
+static void decimals_are_an_option(void **state)
+{
+    struct codec_fixture *fixture = *state;
+    struct json_codec *codec = NULL;
+    struct json_options options = {.decimals = true};
+    assert_int_equal(json_codec_create(fixture->registry, &options, &codec, NULL), RPC_OK);
+    codec_fixture_round(fixture, codec, DECIMALS, "{\"money\":2847.32,\"price\":0.5}", NULL);
+    codec_fixture_round(fixture, codec, DECIMALS, "{\"money\":\"12.50\"}", "{\"money\":12.5}");
+    codec_fixture_refuse(fixture, codec, DECIMALS, "{\"money\":2847.325}", INVALID, "money");
+    codec_fixture_round(fixture, fixture->plain, DECIMALS,
+                        "{\"money\":\"284732\",\"many\":[\"1\"],\"price\":\"50\"}", NULL);
+    codec_fixture_refuse(fixture, fixture->plain, DECIMALS, "{\"money\":2847.32}", INVALID,
+                         "money");
+    json_codec_destroy(codec);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -490,6 +508,7 @@ int main(void)
         cmocka_unit_test(packed_maps_have_a_key_once),
         cmocka_unit_test(what_is_unknown_may_be_skipped),
         cmocka_unit_test(options_are_apart),
+        cmocka_unit_test(decimals_are_an_option),
     };
     return cmocka_run_group_tests_name("json_known", tests, codec_fixture_setup,
                                        codec_fixture_teardown);

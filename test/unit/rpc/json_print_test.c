@@ -75,7 +75,7 @@ static void the_plain_mapping_leaves_defaults_out(void **state)
          "{\"int64Value\":\"7\",\"boolValue\":false}"},
         {MAPS, "{\"numbers\":{\"1\":\"2\"},\"flags\":{\"18446744073709551615\":true}}",
          "{\"numbers\":{\"1\":\"2\"},\"flags\":{\"18446744073709551615\":true}}"},
-        {DECIMALS, "{\"money\":2847.32}", "{\"money\":2847.32}"},
+        {DECIMALS, "{\"money\":284732}", "{\"money\":\"284732\"}"},
         {NAMES, "{\"odd\":\"1\",\"_x\":\"2\"}",
          "{\"an \\\"odd\\\" name\xc3\xa9\":\"1\",\"X\":\"2\"}"},
     };
