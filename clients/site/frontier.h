@@ -25,6 +25,7 @@ struct task {
     uint8_t redirects;
     bool is_plain;    /* is asked for whatever is known of it */
     bool is_deferred; /* waits in `deferred` until it looks worth it */
+    bool is_prepared; /* the memory has been told that it comes */
     int64_t not_before_ms;
 };
 

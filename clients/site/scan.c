@@ -264,6 +264,23 @@ static bool start_task(struct scan *scan, struct task *task, int64_t *ret_wait_m
     return true;
 }
 
+/* Tells the memory which pages come next. */
+static void look_ahead(struct scan *scan, const struct task_queue *queue)
+{
+    const struct site_memory *memory = scan->options->memory;
+    const char *urls[SITE_AHEAD_MAX];
+    size_t count = 0;
+    if (memory == NULL || memory->prepare == NULL || queue->first->is_prepared)
+        return;
+    for (struct task *task = queue->first; task != NULL && count < SITE_AHEAD_MAX;
+         task = task->next) {
+        if (!task->is_prepared && !task->is_plain)
+            urls[count++] = task->url;
+        task->is_prepared = true;
+    }
+    memory->prepare(memory->arg, urls, count);
+}
+
 /* Starts what can be started. Returns how long to wait for more at most. */
 static int64_t start_tasks(struct scan *scan)
 {
@@ -280,6 +297,8 @@ static int64_t start_tasks(struct scan *scan)
         while (queue->first != NULL && !scan->is_stopped) {
             if (i == QUEUE_SITEMAPS && scan->sitemaps_in_flight >= SITEMAPS_IN_FLIGHT_MAX)
                 break; /* they are large */
+            if (i != QUEUE_SITEMAPS)
+                look_ahead(scan, queue);
             int64_t blocked_ms = 0;
             struct task *next = queue->first->next;
             if (!start_task(scan, queue->first, &blocked_ms)) {

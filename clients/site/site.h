@@ -26,6 +26,8 @@
 #define SITE_REQUESTS_PER_HOST_MAX 4
 /* Pages of one scan at most. */
 #define SITE_PAGES_MAX 250000
+/* URLs of one call of site_memory.prepare. */
+#define SITE_AHEAD_MAX 64
 /* A page, decoded, in bytes; what is beyond is not read. */
 #define SITE_PAGE_BYTES_MAX ((size_t)4 * 1024 * 1024)
 
@@ -51,7 +53,7 @@ typedef bool site_progress(void *arg, int64_t items_found, int64_t pages_fetched
  */
 struct site_memory {
     void *arg;
-    /* What was kept of a URL, in `arena`, or NULL. */
+    /* What was kept of a URL, in `arena` or the caller's own memory; NULL: nothing. */
     Lotcast__V1__PageRecord *(*find)(void *arg, const char *url, struct arena *arena);
     /*
      * The page is there. `page` is what is to be known of it from now on, lent, without
@@ -59,6 +61,9 @@ struct site_memory {
      * these calls by the end of a scan that is complete can be forgotten.
      */
     void (*keep)(void *arg, const char *url, Lotcast__V1__PageRecord *page);
+    /* These will be asked for soon, at most SITE_AHEAD_MAX of them: find may then be quicker. What
+     * find returns is valid until the next call of either. May be NULL. */
+    void (*prepare)(void *arg, const char *const *urls, size_t count);
 };
 
 struct site_scan_options {

@@ -399,7 +399,7 @@ static void scan_again(const struct bench *bench)
     struct memory *memory = calloc(1, sizeof *memory);
     if (memory == NULL)
         give_up("out of memory");
-    const struct site_memory options = {memory, find, keep};
+    const struct site_memory options = {.arg = memory, .find = find, .keep = keep};
     (void)scan(bench, UNCHANGED_PAGES, &options);
     for (int i = 0; i < ROUNDS; i++) {
         int64_t before_ms = clock_mono_ms();

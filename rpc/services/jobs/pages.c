@@ -11,14 +11,26 @@
 /* Records of one read, when those of vanished pages are looked for. */
 #define PAGES_READ_ROWS 200
 #define SEEN_FIRST 1024
+/* Readings ahead that are kept: a page is asked about a while before its answer comes. */
+#define AHEAD_KEPT 4
 
 struct hash {
     uint8_t bytes[HASH_BYTES];
 };
 
+/* Records that have been read before they are asked for; NULL: there is none. */
+struct ahead {
+    struct arena arena;
+    size_t count;
+    struct hash hashes[SITE_AHEAD_MAX];
+    Lotcast__V1__PageRecord *records[SITE_AHEAD_MAX];
+};
+
 struct jobs_pages {
     struct site_memory memory;
     struct job_step *step;
+    struct ahead ahead[AHEAD_KEPT];
+    size_t ahead_next;          /* the oldest */
     struct arena arena;         /* the commit's */
     struct store_commit commit; /* what has not been sent yet */
     bool has_commit;
@@ -74,12 +86,56 @@ static void send_if_large(struct jobs_pages *pages)
 
 /* ---- what the scan asks for ---- */
 
+static void prepare(void *pages_, const char *const *urls, size_t count)
+{
+    struct jobs_pages *pages = pages_;
+    struct ahead *ahead = &pages->ahead[pages->ahead_next];
+    struct rpc_status status;
+    pages->ahead_next = (pages->ahead_next + 1) % AHEAD_KEPT;
+    ahead->count = 0;
+    arena_reset(&ahead->arena);
+    struct store_read_op *ops = arena_calloc(&ahead->arena, count, sizeof *ops);
+    if (ops == NULL)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        ahead->hashes[i] = hash_of(urls[i]);
+        ops[i].record = page_record;
+        ops[i].key = key_of(pages, ahead->hashes[i].bytes);
+    }
+    struct rpc_context context = jobs__store_context_in(pages->step, &ahead->arena);
+    if (store_read(pages->step->services->options.store, &context, ops, count, &status) != RPC_OK)
+        return; /* too much at once: they are read one by one */
+    for (size_t i = 0; i < count; i++)
+        ahead->records[i] =
+            ops[i].ret_row_count > 0 ? (Lotcast__V1__PageRecord *)ops[i].ret_rows[0] : NULL;
+    ahead->count = count;
+}
+
+/* Whether the record has been read already, and is there. */
+static bool find_ahead(const struct jobs_pages *pages, struct hash hash,
+                       Lotcast__V1__PageRecord **ret_page)
+{
+    for (size_t i = 1; i <= AHEAD_KEPT; i++) { /* the newest first */
+        size_t at = (pages->ahead_next + AHEAD_KEPT - i) % AHEAD_KEPT;
+        const struct ahead *ahead = &pages->ahead[at];
+        for (size_t j = 0; j < ahead->count; j++) {
+            if (memcmp(ahead->hashes[j].bytes, hash.bytes, HASH_BYTES) == 0) {
+                *ret_page = ahead->records[j];
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static Lotcast__V1__PageRecord *find(void *pages_, const char *url, struct arena *arena)
 {
     struct jobs_pages *pages = pages_;
     struct hash hash = hash_of(url);
     struct rpc_status status;
     Lotcast__V1__PageRecord *page = NULL;
+    if (find_ahead(pages, hash, &page))
+        return page;
     struct rpc_context context = jobs__store_context_in(pages->step, arena);
     enum rpc_code code = store_get(pages->step->services->options.store, &context, page_record,
                                    NULL, key_of(pages, hash.bytes), &page, NULL, &status);
@@ -215,7 +271,10 @@ struct jobs_pages *jobs__pages_open(struct job_step *step)
         return NULL;
     }
     pages->step = step;
-    pages->memory = (struct site_memory){.arg = pages, .find = find, .keep = keep};
+    pages->memory =
+        (struct site_memory){.arg = pages, .find = find, .keep = keep, .prepare = prepare};
+    for (size_t i = 0; i < AHEAD_KEPT; i++)
+        arena_init(&pages->ahead[i].arena, JOBS_READ_BYTES_MAX);
     arena_init(&pages->arena, JOBS_READ_BYTES_MAX);
     return pages;
 }
@@ -234,6 +293,8 @@ void jobs__pages_close(struct jobs_pages *pages, bool is_complete)
         forget_vanished(pages);
     send_commit(pages);
     arena_fini(&pages->arena);
+    for (size_t i = 0; i < AHEAD_KEPT; i++)
+        arena_fini(&pages->ahead[i].arena);
     free(pages->seen);
     free(pages);
 }

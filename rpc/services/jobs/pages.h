@@ -1,10 +1,10 @@
 /*
  * What is known of a website's pages between scans (PageRecord): site.h's memory over the store.
  *
- * Records are read one by one, when a page is about to be asked for, and written in bounded, fenced
- * commits as the scan goes on: a page and what it brought are one record, so that it does not
- * matter where a scan ends. The memory only spares requests; where the store fails, pages are read
- * in full.
+ * Records are read when pages are about to be asked for, many at once, and written in bounded,
+ * fenced commits as the scan goes on: a page and what it brought are one record, so that it does
+ * not matter where a scan ends. The memory only spares requests; where the store fails, pages are
+ * read in full.
  */
 #ifndef RPC_SERVICES_JOBS_PAGES_H
 #define RPC_SERVICES_JOBS_PAGES_H

@@ -152,6 +152,7 @@ static void sends_nothing_twice(void **state)
         assert_int_equal(fixture.scan.pages_fetched, fetched);
         assert_int_equal(pages.kept, 7);
         assert_int_equal(pages.same, 7 * i);
+        assert_int_equal(pages.prepared, 6 * (i + 1)); /* all but the start page */
     }
     site_fixture_stop(&fixture);
     site_pages_free(&pages);

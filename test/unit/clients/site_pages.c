@@ -52,9 +52,19 @@ void site_pages_keep(void *pages_, const char *url, Lotcast__V1__PageRecord *pag
     pages->kept++;
 }
 
+static void prepare(void *pages_, const char *const *urls, size_t count)
+{
+    struct site_pages *pages = pages_;
+    assert_true(count <= SITE_AHEAD_MAX);
+    for (size_t i = 0; i < count; i++)
+        assert_true(strncmp(urls[i], "http", 4) == 0);
+    pages->prepared += (int)count;
+}
+
 struct site_memory site_pages_memory(struct site_pages *pages)
 {
-    return (struct site_memory){pages, find, site_pages_keep};
+    return (struct site_memory){
+        .arg = pages, .find = find, .keep = site_pages_keep, .prepare = prepare};
 }
 
 void site_pages_free(struct site_pages *pages)

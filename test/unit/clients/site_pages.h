@@ -19,6 +19,7 @@ struct site_pages {
     struct site_pages_entry entries[SITE_PAGES_ENTRIES_MAX];
     size_t count;
     int kept, same; /* calls */
+    int prepared;   /* URLs */
 };
 
 /* What a scan is to be given. */

@@ -536,6 +536,16 @@ static void site_page_read(const struct site_memory *memory, int number, struct 
     memory->keep(memory->arg, url, &page);
 }
 
+/* The scan tells of most of the pages before it asks. */
+static void site_pages_prepare(const struct site_memory *memory, int from, struct arena *arena)
+{
+    const char *urls[SITE_AHEAD_MAX];
+    size_t count = 0;
+    for (int i = from; i < fake->site_pages && count + 1 < SITE_AHEAD_MAX; i++)
+        urls[count++] = arena_printf(arena, "https://shop.example/p/%d", fake->site_page_first + i);
+    memory->prepare(memory->arg, urls, count);
+}
+
 enum rpc_code site_scan_run(const struct site_scan_options *options, struct rpc_context *context,
                             struct site_scan *ret_scan, struct rpc_status *status)
 {
@@ -560,8 +570,11 @@ enum rpc_code site_scan_run(const struct site_scan_options *options, struct rpc_
     for (; scan.held_count < (size_t)fake->site_held; scan.held_count++)
         scan.held[scan.held_count] = arena_printf(context->arena, "https://shop.example/%d",
                                                   fake->site_first - 1 - (int)scan.held_count);
-    for (int i = 0; i < fake->site_pages && options->memory != NULL; i++)
+    for (int i = 0; i < fake->site_pages && options->memory != NULL; i++) {
+        if (i % SITE_AHEAD_MAX == 0)
+            site_pages_prepare(options->memory, i, context->arena);
         site_page_read(options->memory, fake->site_page_first + i, context->arena);
+    }
     (void)options->progress(options->progress_arg, fake->site_items, fake->site_items + 1);
     *ret_scan = scan;
     return RPC_OK;
