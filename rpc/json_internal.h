@@ -206,6 +206,7 @@ enum json__token {
     JSON__TOKEN_NUMBER, /* the text is a valid JSON number */
     JSON__TOKEN_STRING, /* the text is valid UTF-8 without NUL */
     JSON__TOKEN_NULL,   /* only for a field that takes it */
+    JSON__TOKEN_KEY,    /* a map's: a string, whatever the key's type */
     JSON__TOKEN_TEXT,   /* of a URL: the field's type says what it is */
 };
 

@@ -150,7 +150,7 @@ static enum rpc_code slot_entry(struct json__parser *parser, struct json__frame 
         return RPC_RESOURCE_EXHAUSTED;
     memcpy(element, &entry, sizeof entry);
     const struct json__field *key = &plan->fields[0];
-    code = json__value_store(parser->codec, key, JSON__TOKEN_TEXT, frame->key, parser->arena,
+    code = json__value_store(parser->codec, key, JSON__TOKEN_KEY, frame->key, parser->arena,
                              json__member(entry, key->offset));
     if (code != RPC_OK)
         return code;

@@ -15,6 +15,12 @@
 /* Largest magnitude of a 64-bit integer's negative side. */
 #define INT64_MIN_MAGNITUDE ((uint64_t)INT64_MAX + 1)
 
+/* Text that says anything, by the type of its field. */
+static bool is_untyped(enum json__token token)
+{
+    return token == JSON__TOKEN_TEXT || token == JSON__TOKEN_KEY;
+}
+
 /* The text of a number that may also have come in quotes, or in a URL. */
 static bool is_number(const struct json_codec *codec, enum json__token token, struct span text)
 {
@@ -22,7 +28,7 @@ static bool is_number(const struct json_codec *codec, enum json__token token, st
         return true;
     if (token == JSON__TOKEN_STRING && codec->options.strict_numbers)
         return false;
-    return (token == JSON__TOKEN_STRING || token == JSON__TOKEN_TEXT) && json__number_valid(text);
+    return (token == JSON__TOKEN_STRING || is_untyped(token)) && json__number_valid(text);
 }
 
 /* An integer within the field's type, scaled by its decimal places. */
@@ -30,11 +36,16 @@ static bool read_integer(const struct json_codec *codec, const struct json__fiel
                          enum json__token token, struct span text, bool *ret_negative,
                          uint64_t *ret_magnitude)
 {
-    bool narrow = codec->options.integers_as_numbers;
     if (!is_number(codec, token, text))
         return false;
-    if (codec->options.strict_numbers && field->places == 0 && !json__number_plain(text))
+    bool is_key = token == JSON__TOKEN_KEY;
+    if ((codec->options.strict_numbers || is_key) && field->places == 0 &&
+        !json__number_plain(text))
         return false;
+    /* A map's keys differ where their texts do. */
+    if (is_key && span_equal_string(text, "-0"))
+        return false;
+    bool narrow = codec->options.integers_as_numbers && !is_key;
     bool negative;
     uint64_t magnitude;
     if (!json__number_read(text, field->places, &negative, &magnitude))
@@ -132,9 +143,9 @@ static enum rpc_code store_float(const struct json_codec *codec, const struct js
 static enum rpc_code store_bool(enum json__token token, struct span text, void *slot)
 {
     protobuf_c_boolean value =
-        token == JSON__TOKEN_TRUE || (token == JSON__TOKEN_TEXT && span_equal_string(text, "true"));
-    bool is_false = token == JSON__TOKEN_FALSE ||
-                    (token == JSON__TOKEN_TEXT && span_equal_string(text, "false"));
+        token == JSON__TOKEN_TRUE || (is_untyped(token) && span_equal_string(text, "true"));
+    bool is_false =
+        token == JSON__TOKEN_FALSE || (is_untyped(token) && span_equal_string(text, "false"));
     if (!value && !is_false)
         return RPC_INVALID_ARGUMENT;
     memcpy(slot, &value, sizeof value);
@@ -186,7 +197,7 @@ static enum rpc_code store_enum(const struct json__field *field, enum json__toke
 static enum rpc_code store_string(enum json__token token, struct span text, struct arena *arena,
                                   void *slot)
 {
-    if (token != JSON__TOKEN_STRING && token != JSON__TOKEN_TEXT)
+    if (token != JSON__TOKEN_STRING && !is_untyped(token))
         return RPC_INVALID_ARGUMENT;
     /* A URL's text has not been checked by anyone; a NUL would cut a C string. */
     if (token == JSON__TOKEN_TEXT && (!utf8_valid((const char *)text.data, text.len, NULL) ||

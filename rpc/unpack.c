@@ -25,6 +25,8 @@
 /* Lowest field number bit in a key. */
 #define KEY_TYPE_BITS 3
 #define FIELD_NUMBER_MAX ((1u << 29) - 1)
+/* Bytes of a key at most, which has 32 bits. */
+#define KEY_BYTES_MAX 5
 #define ELEMENTS_FIRST 4
 
 _Static_assert(sizeof(protobuf_c_boolean) == sizeof(uint32_t), "a bool is as wide as an int32");
@@ -425,10 +427,11 @@ static const ProtobufCFieldDescriptor *find_field(struct level *level, uint32_t 
 static bool read_field(struct walk *walk, struct level *level)
 {
     uint64_t key;
+    const uint8_t *start = walk->at;
     if (!read_varint(walk, level->end, &key))
         return false;
     uint64_t number = key >> KEY_TYPE_BITS;
-    if (number == 0 || number > FIELD_NUMBER_MAX)
+    if (number == 0 || number > FIELD_NUMBER_MAX || walk->at - start > KEY_BYTES_MAX)
         return fail(walk, "has a bad field number", NULL);
     const ProtobufCFieldDescriptor *field = find_field(level, (uint32_t)number);
     ProtobufCWireType wire = (ProtobufCWireType)(key & ((1u << KEY_TYPE_BITS) - 1));

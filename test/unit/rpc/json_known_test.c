@@ -4,6 +4,8 @@
  */
 #include "test/unit/rpc/codec_fixture.h"
 
+#include <stdio.h>
+
 #include "google/protobuf/any.pb-c.h"
 #include "google/protobuf/duration.pb-c.h"
 #include "google/protobuf/field_mask.pb-c.h"
@@ -497,6 +499,33 @@ static void decimals_are_an_option(void **state)
     json_codec_destroy(codec);
 }
 
+/* Keys are exact, whatever a number's limits are, and there is one text for each. */
+static void keys_of_maps(void **state)
+{
+    struct codec_fixture *fixture = *state;
+    static const char text[] = "{\"flags\":{\"18446744073709551615\":true,\"0\":false}}";
+    static const char *const bad[] = {"-1", "1.0", "1e0", "01",  "-0", "+1",
+                                      " 1", "",    "x",   "0x1", "1 ", "18446744073709551616"};
+    const void *message = codec_fixture_parse(fixture, fixture->api, MAPS, text);
+    assert_non_null(message);
+    assert_non_null(strstr(codec_fixture_print(fixture, fixture->api, message),
+                           "\"flags\":{\"18446744073709551615\":true,\"0\":false}"));
+    codec_fixture_round(fixture, fixture->plain, MAPS, text, NULL);
+    codec_fixture_round(fixture, fixture->plain, MAPS,
+                        "{\"numbers\":{\"-2147483648\":\"1\"},\"inners\":{\"false\":{}}}", NULL);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char one[128], field[64];
+        (void)snprintf(one, sizeof one, "{\"flags\":{\"%s\":true}}", bad[i]);
+        (void)snprintf(field, sizeof field, "flags.%s", bad[i]);
+        codec_fixture_refuse(fixture, fixture->plain, MAPS, one, INVALID, field);
+        codec_fixture_refuse(fixture, fixture->api, MAPS, one, INVALID, field);
+    }
+    codec_fixture_refuse(fixture, fixture->plain, MAPS, "{\"inners\":{\"True\":{}}}", INVALID,
+                         "inners.True");
+    codec_fixture_refuse(fixture, fixture->plain, MAPS, "{\"inners\":{\"1\":{}}}", INVALID,
+                         "inners.1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -507,6 +536,7 @@ int main(void)
         cmocka_unit_test(anys_have_a_depth),
         cmocka_unit_test(packed_maps_have_a_key_once),
         cmocka_unit_test(what_is_unknown_may_be_skipped),
+        cmocka_unit_test(keys_of_maps),
         cmocka_unit_test(options_are_apart),
         cmocka_unit_test(decimals_are_an_option),
     };

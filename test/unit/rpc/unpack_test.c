@@ -81,6 +81,7 @@ static void test_texts(void **state)
         {"a cut fixed64", "\x79\x01\x02\x03\x04\x05\x06\x07", 8, RPC_INVALID_ARGUMENT},
         {"a group", "\x7b\x7c", 2, RPC_INVALID_ARGUMENT},
         {"wire type 7", "\x7f", 1, RPC_INVALID_ARGUMENT},
+        {"a key of 6 bytes", "\xf8\x80\x80\x80\x80\x00\x01", 7, RPC_INVALID_ARGUMENT},
         {"field number 0", "\x02\x00", 2, RPC_INVALID_ARGUMENT},
         {"a field number of 30 bits", "\x80\x80\x80\x80\x20\x00", 6, RPC_INVALID_ARGUMENT},
     };
