@@ -118,7 +118,7 @@ conformance() {
 
 # The suite's runner, built once. Where that fails, it counts as a test that does.
 conformance_runner() {
-    install_packages "${packages_conformance[@]}"
+    install_packages "${packages_cpp[@]}"
     test/conformance/runner.sh build/conformance >>build/conformance.log 2>&1 && return
     tail -5 build/conformance.log
     echo "0 1 0 conformance: no runner" >>build/results
@@ -176,6 +176,8 @@ run_tests() {
 bench() {
     build
     install_packages wrk
+    # The peers are built when they are measured.
+    [[ " $* " != *" --peers "* ]] || install_packages "${packages_cpp[@]}"
     test/bench/run.py build/release "$@"
 }
 
