@@ -10,7 +10,7 @@ packages_build=(gcc libc6-dev ninja-build meson pkg-config python3 protobuf-comp
     libyajl-dev libcurl4-openssl-dev libsodium-dev libxml2-dev zlib1g-dev libunistring-dev tzdata ca-certificates)
 # The tests, the sandbox and the first look.
 packages_test=(libcmocka-dev libmicrohttpd-dev curl clang-format-14)
-packages_conformance=(g++)
+packages_cpp=(g++) # protobuf's conformance runner, and the peers of the benches
 # Reads /api/docs in the tests.
 packages_browser=(chromium)
 packages_fuzz=(clang-14 libclang-rt-14-dev)
