@@ -98,8 +98,17 @@ struct rpc_client_interceptor {
     void *self;
 };
 
+/* Who we are to peers beyond this machine, and whose word we take for who they are: paths of PEM
+ * files. NULL or "": none. */
+struct rpc_tls {
+    const char *ca_file;
+    const char *cert_file;
+    const char *key_file;
+};
+
 struct rpc_channel_options {
     const char *url;
+    const struct rpc_tls *tls;                         /* for tls+tcp://; read at opening */
     struct rpc_server *server;                         /* for direct: */
     const struct rpc_client_interceptor *interceptors; /* borrowed for the channel's life */
     size_t interceptor_count;
@@ -108,7 +117,8 @@ struct rpc_channel_options {
 
 /*
  * Opens a channel. Connects in the background and reconnects by itself: an absent server is no
- * error here. RPC_INVALID_ARGUMENT for a URL that no transport takes.
+ * error here. RPC_INVALID_ARGUMENT for a URL that no transport takes; RPC_FAILED_PRECONDITION for a
+ * path that is too long, TCP beyond loopback without TLS, or TLS whose files cannot be used.
  */
 enum rpc_code rpc_channel_open(const struct rpc_channel_options *options,
                                struct rpc_channel **ret_channel, struct rpc_status *status)

@@ -256,6 +256,8 @@ size_t rpc__server_service_count(const struct rpc_server *server);
 const ProtobufCServiceDescriptor *rpc__server_service_at(const struct rpc_server *server,
                                                          size_t index);
 const struct registry *rpc__server_registry(const struct rpc_server *server);
+/* What it has for TLS, or NULL. */
+const struct rpc_tls *rpc__server_tls(const struct rpc_server *server);
 /* Calls waiting for a worker at most, in each of the two pools. */
 size_t rpc__server_queue_max(const struct rpc_server *server);
 /* Calls begun and not ended. */

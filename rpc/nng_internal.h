@@ -38,6 +38,16 @@ enum rpc_code rpc__nng_address_parse(const char *url, struct rpc__nng_address *r
  * certificate says who it is, always. */
 bool rpc__nng_peer_is_ours(nng_stream *stream, const struct rpc__nng_address *address);
 
+/* --- TLS: nng_tls.c --- */
+
+/*
+ * Reads the files and makes the address's TLS configuration; nothing where there is no TLS.
+ * RPC_FAILED_PRECONDITION if a file is missing or not what it should be.
+ */
+enum rpc_code rpc__nng_tls_init(struct rpc__nng_address *address, const struct rpc_tls *tls,
+                                bool server, struct rpc_status *status);
+void rpc__nng_tls_fini(struct rpc__nng_address *address);
+
 /* --- accepting: nng_accept.c --- */
 
 struct rpc__acceptor;

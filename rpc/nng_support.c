@@ -88,6 +88,7 @@ enum rpc_code rpc__nng_address_parse(const char *url, struct rpc__nng_address *r
         (void)snprintf(ret_address->url, sizeof ret_address->url, "%s", address);
         ret_address->ipc = forms[i].ipc;
         ret_address->tls = forms[i].tls;
+        ret_address->tls_config = NULL;
         return RPC_OK;
     }
     return rpc_status_set(status, RPC_INVALID_ARGUMENT,

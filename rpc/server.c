@@ -80,6 +80,11 @@ const struct registry *rpc__server_registry(const struct rpc_server *server)
     return server->registry;
 }
 
+const struct rpc_tls *rpc__server_tls(const struct rpc_server *server)
+{
+    return server->tls;
+}
+
 size_t rpc__server_queue_max(const struct rpc_server *server)
 {
     return server->queue_max;
@@ -177,6 +182,7 @@ enum rpc_code rpc_server_create(const struct rpc_server_options *options,
     (void)pthread_mutexattr_destroy(&recursive);
     rpc__cond_init(&server->idle);
     server->runs_inline = options->runs_inline;
+    server->tls = options->tls;
     (void)snprintf(server->name, sizeof server->name, "%s",
                    options->name == NULL ? "server" : options->name);
     server->registry = options->registry;

@@ -98,6 +98,7 @@ struct rpc_server_options {
     unsigned workers;                     /* 0: 16 */
     unsigned heavy_workers;               /* for EXECUTION_HEAVY; 0: one a core */
     size_t queue_max; /* calls waiting for a worker; beyond it RESOURCE_EXHAUSTED. 0: 1024 */
+    const struct rpc_tls *tls; /* for tls+tcp://; borrowed for the server's life */
     /* EXECUTION_INLINE methods may run on the transports' threads. Only where their handlers never
      * wait for anybody: not where they call another server. */
     bool runs_inline;
@@ -113,10 +114,12 @@ enum rpc_code rpc_server_create(const struct rpc_server_options *options,
     __attribute__((warn_unused_result));
 
 /*
- * Listens at a req+ipc:// or req+tcp:// URL (NNG's REP protocol). A stale ipc socket is removed
- * first; the new one is 0600; only peers of our own uid are taken, over TCP too.
- * RPC_FAILED_PRECONDITION if the path is too long, the address is taken, or a TCP address beyond
- * loopback is asked for without TLS. May be called more than once, by the owner's thread.
+ * Listens at an ipc://, tcp:// or tls+tcp:// URL (frames) or at a req+ipc:// or req+tcp:// URL
+ * (NNG's REP protocol). A stale ipc socket is removed first; the new one is 0600; only peers of our
+ * own uid are taken, over TCP too, and over TLS those with a certificate of our CA.
+ * RPC_FAILED_PRECONDITION if the path is too long, the address is taken, a TCP address beyond
+ * loopback is asked for without TLS, or TLS without the files that it needs. May be called more
+ * than once, by the owner's thread.
  */
 enum rpc_code rpc_server_listen(struct rpc_server *server, const char *url, enum rpc_trust trust,
                                 struct rpc_status *status) __attribute__((warn_unused_result));

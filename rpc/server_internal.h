@@ -28,6 +28,7 @@ struct rpc_server {
     const struct rpc_server_early *early;
     size_t queue_max;
     bool runs_inline;
+    const struct rpc_tls *tls;
     struct rpc__pool *workers;
     struct rpc__pool *heavy;
     struct rpc__listener *listeners[RPC__LISTENERS_MAX];

@@ -67,6 +67,7 @@ struct rpc__sconn {
     nng_aio *rx;
     nng_aio *tx;
     enum rpc__side side;
+    bool tls;
     const struct rpc__sconn_events *events;
     void *arg;
 
@@ -525,9 +526,9 @@ static void rx_done(void *arg)
     (void)pthread_mutex_lock(&conn->lock);
     int rv = nng_aio_result(conn->rx);
     size_t count = nng_aio_count(conn->rx);
-    conn->corked = rv == 0;
+    conn->corked = rv == 0 && count > 0;
     (void)pthread_mutex_unlock(&conn->lock);
-    if (rv != 0) {
+    if (rv != 0 || count == 0) {
         rx_submit(conn, false);
         return;
     }
@@ -544,13 +545,25 @@ static void rx_done(void *arg)
 
 /* --- signs of life --- */
 
+/*
+ * NNG's TLS tells those that wait of a broken connection, and lets a later receive or send wait for
+ * ever. Whether there still is a connection below can be asked.
+ */
+static bool is_broken(const struct rpc__sconn *conn)
+{
+    nng_sockaddr address;
+    return conn->tls && nng_stream_get_addr(conn->stream, NNG_OPT_REMADDR, &address) != 0;
+}
+
 void rpc__sconn_keep_alive(struct rpc__sconn *conn, int64_t silence_ms, int64_t timeout_ms)
 {
     int64_t now_ms = clock_mono_ms();
     int64_t heard_ms = atomic_load(&conn->heard_ms);
     if (conn->pinged_ms != 0 && heard_ms >= conn->pinged_ms)
         conn->pinged_ms = 0;
-    if (conn->pinged_ms != 0) {
+    if (is_broken(conn)) {
+        rpc__sconn_close(conn);
+    } else if (conn->pinged_ms != 0) {
         if (now_ms - conn->pinged_ms >= timeout_ms)
             rpc__sconn_close(conn);
     } else if (now_ms - heard_ms >= silence_ms) {
@@ -570,7 +583,7 @@ bool rpc__sconn_on_ping(struct rpc__sconn *conn, uint64_t id)
 
 /* --- making --- */
 
-struct rpc__sconn *rpc__sconn_create(nng_stream *stream, enum rpc__side side,
+struct rpc__sconn *rpc__sconn_create(nng_stream *stream, enum rpc__side side, bool tls,
                                      const struct rpc__sconn_events *events, void *arg)
 {
     struct rpc__sconn *conn = calloc(1, sizeof *conn);
@@ -592,6 +605,7 @@ struct rpc__sconn *rpc__sconn_create(nng_stream *stream, enum rpc__side side,
     }
     conn->stream = stream;
     conn->side = side;
+    conn->tls = tls;
     conn->events = events;
     conn->arg = arg;
     conn->ping_id = side == SIDE_SERVER ? 1 : 2;

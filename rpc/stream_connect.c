@@ -55,7 +55,8 @@ static struct rpc__link *link_create(struct rpc__client *client, nng_stream *str
         return NULL;
     }
     link->client = client;
-    link->conn = rpc__sconn_create(stream, SIDE_CLIENT, &rpc__link_events, link);
+    link->conn =
+        rpc__sconn_create(stream, SIDE_CLIENT, client->address.tls, &rpc__link_events, link);
     if (link->conn == NULL) {
         free(link);
         return NULL;
@@ -180,15 +181,19 @@ static void client_free(struct rpc__client *client)
         nng_stream_dialer_free(client->dialer);
     (void)pthread_cond_destroy(&client->changed);
     (void)pthread_mutex_destroy(&client->lock);
+    rpc__nng_tls_fini(&client->address);
     free(client->slots);
     free(client);
 }
 
-static struct rpc__client *client_create(const struct rpc__nng_address *address, size_t calls_max)
+/* Takes the address's TLS configuration, also on failure. */
+static struct rpc__client *client_create(struct rpc__nng_address *address, size_t calls_max)
 {
     struct rpc__client *client = calloc(1, sizeof *client);
-    if (client == NULL)
+    if (client == NULL) {
+        rpc__nng_tls_fini(address);
         return NULL;
+    }
     (void)pthread_mutex_init(&client->lock, NULL);
     rpc__cond_init(&client->changed);
     client->address = *address;
@@ -197,7 +202,9 @@ static struct rpc__client *client_create(const struct rpc__nng_address *address,
         client->slot_count = RPC__INDEX_MASK;
     client->slots = calloc(client->slot_count, sizeof *client->slots);
     if (client->slots == NULL || nng_aio_alloc(&client->dial_aio, NULL, NULL) != 0 ||
-        nng_stream_dialer_alloc(&client->dialer, address->url) != 0) {
+        nng_stream_dialer_alloc(&client->dialer, address->url) != 0 ||
+        (address->tls &&
+         nng_stream_dialer_set_ptr(client->dialer, NNG_OPT_TLS_CONFIG, address->tls_config) != 0)) {
         client_free(client);
         return NULL;
     }
@@ -224,6 +231,8 @@ static enum rpc_code stream_open(struct rpc_channel *channel,
 {
     struct rpc__nng_address address;
     enum rpc_code code = rpc__nng_address_parse(options->url, &address, status);
+    if (code == RPC_OK)
+        code = rpc__nng_tls_init(&address, options->tls, false, status);
     if (code != RPC_OK)
         return code;
     struct rpc__client *client =

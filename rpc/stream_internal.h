@@ -44,7 +44,7 @@ struct rpc__sconn_events {
  * Makes a connection of a stream (taken, also on failure). The caller has one reference, and
  * `closed` will come once it is started. NULL when out of memory.
  */
-struct rpc__sconn *rpc__sconn_create(nng_stream *stream, enum rpc__side side,
+struct rpc__sconn *rpc__sconn_create(nng_stream *stream, enum rpc__side side, bool tls,
                                      const struct rpc__sconn_events *events, void *arg);
 /* Greets and begins to receive. Instead of it, for a connection that is not wanted: discard, which
  * takes the caller's reference too. */

@@ -363,7 +363,7 @@ static void take_stream(void *arg, nng_stream *stream)
         return;
     }
     peer->listener = listener;
-    peer->conn = rpc__sconn_create(stream, SIDE_SERVER, &peer_events, peer);
+    peer->conn = rpc__sconn_create(stream, SIDE_SERVER, listener->address.tls, &peer_events, peer);
     if (peer->conn == NULL) {
         free(peer);
         return;
@@ -442,6 +442,7 @@ static void listener_free(struct listener *listener)
 {
     (void)pthread_cond_destroy(&listener->changed);
     (void)pthread_mutex_destroy(&listener->lock);
+    rpc__nng_tls_fini(&listener->address);
     free(listener);
 }
 
@@ -475,11 +476,15 @@ enum rpc_code rpc__stream_listen(struct rpc_server *server, const char *url, enu
 {
     struct rpc__nng_address address;
     enum rpc_code code = rpc__nng_address_parse(url, &address, status);
+    if (code == RPC_OK)
+        code = rpc__nng_tls_init(&address, rpc__server_tls(server), true, status);
     if (code != RPC_OK)
         return code;
     struct listener *listener = calloc(1, sizeof *listener);
-    if (listener == NULL)
+    if (listener == NULL) {
+        rpc__nng_tls_fini(&address);
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
+    }
     listener->base.ops = &listener_ops;
     listener->server = server;
     listener->trust = trust;

@@ -53,7 +53,10 @@ bool tool_connect(struct tool *tool)
         return true;
     if (!find_door(tool, url))
         return false;
-    struct rpc_channel_options options = {.url = url};
+    const struct rpc_tls tls = {.ca_file = getenv("LOTCAST_TLS_CA"),
+                                .cert_file = getenv("LOTCAST_TLS_CERT"),
+                                .key_file = getenv("LOTCAST_TLS_KEY")};
+    struct rpc_channel_options options = {.url = url, .tls = &tls};
     if (rpc_channel_open(&options, &tool->channel, &status) != RPC_OK) {
         (void)tool_complain(&status);
         return false;

@@ -26,9 +26,18 @@
  * enough of them that a stalled upstream leaves some for everybody else. */
 #define LOGIC_WORKERS 64
 
+/* Who this process is to others beyond the machine. The texts live as long as the configuration. */
+static struct rpc_tls tls_of(const struct app *app)
+{
+    return (struct rpc_tls){.ca_file = config_text(&app->config, CONFIG_TLS_CA),
+                            .cert_file = config_text(&app->config, CONFIG_TLS_CERT),
+                            .key_file = config_text(&app->config, CONFIG_TLS_KEY)};
+}
+
 /* --- the store --- */
 
 struct store_part {
+    struct rpc_tls tls;
     struct store *store;
     struct rpc_server *server;
     struct rpc_server_interceptor interceptors[1];
@@ -46,8 +55,10 @@ static bool start_store(struct app *app, struct store_part *part)
         return false;
     }
     part->interceptors[0] = rpc_interceptor_trace_server(app->registry);
+    part->tls = tls_of(app);
     struct rpc_server_options options = {
         .name = "store",
+        .tls = &part->tls,
         .registry = app->registry,
         .services = store_service(part->store),
         .service_count = 1,
@@ -73,6 +84,7 @@ static void stop_store(struct store_part *part)
 /* --- the logic --- */
 
 struct logic_part {
+    struct rpc_tls tls;
     struct rpc_channel *store_channel;
     struct store_client *store;
     struct http_client *http;
@@ -93,9 +105,13 @@ static bool open_channel(struct app *app, const char *url, struct rpc_server *se
                          struct rpc_channel **ret_channel)
 {
     struct rpc_status status;
+    const struct rpc_tls tls = tls_of(app);
     *interceptor = rpc_interceptor_trace_client(app->registry);
-    struct rpc_channel_options options = {
-        .url = url, .server = server, .interceptors = interceptor, .interceptor_count = 1};
+    struct rpc_channel_options options = {.url = url,
+                                          .tls = &tls,
+                                          .server = server,
+                                          .interceptors = interceptor,
+                                          .interceptor_count = 1};
     if (rpc_channel_open(&options, ret_channel, &status) != RPC_OK) {
         app_complain("%s", status.message);
         return false;
@@ -177,8 +193,10 @@ static bool start_logic(struct app *app, struct rpc_server *store, struct logic_
     part->interceptors[0] = rpc_interceptor_trace_server(app->registry);
     part->interceptors[1] = services_interceptor_auth(part->services);
     size_t count;
+    part->tls = tls_of(app);
     struct rpc_server_options options = {
         .name = "logic",
+        .tls = &part->tls,
         .workers = LOGIC_WORKERS,
         .registry = app->registry,
         .services = services_rpc(part->services, &count),
