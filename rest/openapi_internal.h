@@ -132,6 +132,8 @@ void openapi__parameter_schema(struct openapi__document *document, const char *k
                                const struct registry_field *field);
 /* Whether JSON shows the message as a bare value. */
 bool openapi__is_scalar(const struct registry_field *field);
+/* Whether the text of a URL can be the field's value. */
+bool openapi__is_parameter(const struct registry_field *field);
 /* All that are wanted. */
 void openapi__write_schemas(struct openapi__document *document);
 

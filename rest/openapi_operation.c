@@ -282,9 +282,10 @@ static void write_query_parameters(struct openapi__document *document, const str
                        : openapi__format(document, "%s[%s]", level->brackets, field->json_name);
         if (is_bound(route, field, dotted))
             continue;
-        if (openapi__is_scalar(field))
+        if (openapi__is_parameter(field))
             write_parameter(document, name, "query", field);
-        else if (depth < QUERY_DEPTH_MAX && field->descriptor->label != PROTOBUF_C_LABEL_REPEATED)
+        else if (!openapi__is_scalar(field) && depth < QUERY_DEPTH_MAX &&
+                 field->descriptor->label != PROTOBUF_C_LABEL_REPEATED)
             levels[depth++] = (struct level){
                 .message = field->message,
                 .dotted = openapi__format(document, "%s.", dotted),

@@ -57,6 +57,13 @@ bool openapi__is_scalar(const struct registry_field *field)
            find_known(field->message) != NULL;
 }
 
+bool openapi__is_parameter(const struct registry_field *field)
+{
+    const struct known *known = field->message == NULL ? NULL : find_known(field->message);
+    return openapi__is_scalar(field) &&
+           (known == NULL || (known->type != NULL && strcmp(known->type, "string") == 0));
+}
+
 /* --- names --- */
 
 const char *openapi__short_name(const char *name)

@@ -108,6 +108,37 @@ static void test_accept(void **state)
     }
 }
 
+static void test_accept_encoding(void **state)
+{
+    (void)state;
+    static const char *const taken[] = {
+        "gzip",
+        "GZIP",
+        "x-gzip",
+        "gzip, deflate, br",
+        "deflate;q=1, gzip;q=0.001",
+        "*",
+        "*;q=0.1",
+        "identity;q=0, *;q=0.5",
+        "*;q=0, gzip",
+        " br , gzip ;q=0.5",
+    };
+    static const char *const refused[] = {
+        "",          "identity",       "br, deflate", "gzip;q=0",        "gzip;q=0.000",
+        "*;q=0",     "gzipped",        "*, gzip;q=0", "gzip;q=0, *;q=1", "gzip;q=x",
+
+        "gzip;q=-1", "deflate, gzi p", ",",           "gzip;q=2",
+    };
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
+        if (!header_accepts_gzip(span_of_string(taken[i])))
+            fail_msg("%s", taken[i]);
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        if (header_accepts_gzip(span_of_string(refused[i])))
+            fail_msg("%s", refused[i]);
+    }
+}
+
 static void test_ids(void **state)
 {
     (void)state;
@@ -298,11 +329,11 @@ static void test_forwarded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_origins),     cmocka_unit_test(test_json),
-        cmocka_unit_test(test_accept),      cmocka_unit_test(test_ids),
-        cmocka_unit_test(test_traceparent), cmocka_unit_test(test_cookies),
-        cmocka_unit_test(test_etags),       cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_forwarded),
+        cmocka_unit_test(test_origins),         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_accept),          cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_accept_encoding), cmocka_unit_test(test_traceparent),
+        cmocka_unit_test(test_cookies),         cmocka_unit_test(test_etags),
+        cmocka_unit_test(test_addresses),       cmocka_unit_test(test_forwarded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
