@@ -161,6 +161,7 @@ run_tests() {
     configure tsan --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
     compile tsan
     export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:abort_on_error=0
+    export LSAN_OPTIONS=suppressions=$root/test/support/lsan.supp:print_suppressions=0
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
     export TSAN_OPTIONS=halt_on_error=1:suppressions=$root/test/support/tsan.supp
     # What the tests saw answered, for the last one (test/support/reasons.h).
@@ -169,6 +170,7 @@ run_tests() {
     LOTCAST_TEST_REASONS=$reasons run_suite release "release" "$@"
     [ $# -gt 0 ] || LOTCAST_TEST_REASONS=$reasons run_suite release "error reasons" --suite reasons
     run_suite asan "AddressSanitizer and UBSan" --no-suite e2e --no-suite style --no-suite sdk --no-suite buf --no-suite openapi "$@"
+    [ $# -gt 0 ] || run_suite asan "AddressSanitizer, end to end" --suite e2e-asan
     run_suite tsan "ThreadSanitizer" --suite unit --suite integration "$@"
     python3 test/support/summary.py --total build/results
 }
