@@ -17,6 +17,7 @@
 #include "rpc/context.h"
 #include "rpc/registry.h"
 #include "rpc/status.h"
+#include "rpc/unpack.h"
 
 /* A packed message at most, both ways, in bytes. Checked before sending and on receipt. */
 #define RPC_MESSAGE_BYTES_MAX ((size_t)16 * 1024 * 1024)
@@ -177,14 +178,5 @@ enum rpc_code rpc_stream_next(struct rpc_stream *stream, struct arena *arena,
     __attribute__((warn_unused_result));
 /* Cancels the call if it is not over, waits for its end and frees. Takes NULL. */
 void rpc_stream_close(struct rpc_stream *stream);
-
-/*
- * Unpacks into the arena with a limit on depth and on expansion. RPC_INVALID_ARGUMENT if the bytes
- * are not that message or hold a NUL or bad UTF-8 in a string; RPC_RESOURCE_EXHAUSTED beyond the
- * arena. Strings and byte fields may point into `packed`, which must live as long as the message.
- */
-enum rpc_code rpc_message_unpack(const ProtobufCMessageDescriptor *descriptor, struct span packed,
-                                 struct arena *arena, ProtobufCMessage **ret_message,
-                                 struct rpc_status *status) __attribute__((warn_unused_result));
 
 #endif
