@@ -5,6 +5,9 @@
  * A pool for slow work also knows how long a call runs, a moving mean of what it has measured, and
  * takes none that would wait for more than a part of the time it has: who cannot be served in time
  * hears so at once, and who was taken is.
+ *
+ * A queue that is full is looked through for calls that nobody waits for any more; who submits ends
+ * them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +17,8 @@
 
 /* A call may wait for one part in so many of its time left. */
 #define WAIT_PART 2
+/* How often a full queue is looked through, in ms. */
+#define SWEEP_INTERVAL_MS 10
 /* A measurement moves the mean by one part in so many. */
 #define MEAN_PART 8
 
@@ -27,10 +32,11 @@ struct rpc__pool {
     struct rpc_server_call *last;
     size_t count;
     size_t max;
-    int64_t run_us; /* that, in the mean */
-    unsigned idle;  /* workers that wait */
-    unsigned busy;  /* and those that run a call */
-    bool waking;    /* one of them was woken and has not come yet */
+    int64_t swept_ms; /* when it was looked through last */
+    int64_t run_us;   /* that, in the mean */
+    unsigned idle;    /* workers that wait */
+    unsigned busy;    /* and those that run a call */
+    bool waking;      /* one of them was woken and has not come yet */
     bool stopping;
     unsigned thread_count;
     pthread_t threads[];
@@ -130,9 +136,46 @@ static bool is_in_time(const struct rpc__pool *pool, const struct rpc_server_cal
     return wait_us / 1000 <= left_ms / WAIT_PART;
 }
 
-/* Whether the call was taken. Under the lock. */
-static bool put_last(struct rpc__pool *pool, struct rpc_server_call *call)
+/* Moves the calls that nobody waits for to `dead`. Under the lock. */
+static void sweep(struct rpc__pool *pool, struct rpc__call_list *dead)
 {
+    int64_t now_ms = clock_mono_ms();
+    if (now_ms - pool->swept_ms < SWEEP_INTERVAL_MS)
+        return;
+    pool->swept_ms = now_ms;
+    struct rpc_server_call *call = pool->first;
+    size_t before = pool->count;
+    struct rpc__call_list alive = {0};
+    pool->count = 0;
+    while (call != NULL) {
+        struct rpc_server_call *next = call->next;
+        bool stopped = rpc_context_stopped(&call->context);
+        rpc__call_list_push(stopped ? dead : &alive, call);
+        pool->count += !stopped;
+        call = next;
+    }
+    pool->first = alive.first;
+    pool->last = alive.last;
+    if (pool->depth != NULL)
+        metric_add(pool->depth, (int64_t)pool->count - (int64_t)before);
+}
+
+/* Ends them; they do not run. Without the lock. */
+static void end_dead(struct rpc__pool *pool, struct rpc_server_call *dead)
+{
+    while (dead != NULL) {
+        struct rpc_server_call *next = dead->next;
+        pool->run(dead);
+        dead = next;
+    }
+}
+
+/* Whether the call was taken. Under the lock. */
+static bool put_last(struct rpc__pool *pool, struct rpc_server_call *call,
+                     struct rpc__call_list *dead)
+{
+    if (pool->count >= pool->max)
+        sweep(pool, dead);
     if (pool->stopping || pool->count >= pool->max || !is_in_time(pool, call))
         return false;
     call->next = NULL;
@@ -149,22 +192,25 @@ static bool put_last(struct rpc__pool *pool, struct rpc_server_call *call)
 
 bool rpc__pool_submit(struct rpc__pool *pool, struct rpc_server_call *call)
 {
+    struct rpc__call_list dead = {0};
     (void)pthread_mutex_lock(&pool->lock);
-    bool fits = put_last(pool, call);
+    bool fits = put_last(pool, call, &dead);
     bool wake = wakes_another(pool);
     (void)pthread_mutex_unlock(&pool->lock);
     if (wake)
         (void)pthread_cond_signal(&pool->ready);
+    end_dead(pool, dead.first);
     return fits;
 }
 
 void rpc__pool_submit_all(struct rpc__pool *pool, struct rpc__call_list *list)
 {
     struct rpc__call_list refused = {0};
+    struct rpc__call_list dead = {0};
     (void)pthread_mutex_lock(&pool->lock);
     for (struct rpc_server_call *call = list->first; call != NULL;) {
         struct rpc_server_call *next = call->next;
-        if (!put_last(pool, call))
+        if (!put_last(pool, call, &dead))
             rpc__call_list_push(&refused, call);
         call = next;
     }
@@ -173,6 +219,7 @@ void rpc__pool_submit_all(struct rpc__pool *pool, struct rpc__call_list *list)
     (void)pthread_mutex_unlock(&pool->lock);
     if (wake)
         (void)pthread_cond_signal(&pool->ready);
+    end_dead(pool, dead.first);
 }
 
 struct rpc_server_call *rpc__pool_stop(struct rpc__pool *pool)

@@ -27,11 +27,12 @@ static struct {
     struct rpc_server_call *order[CALLS];
 } gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
+/* A call that nobody waits for only ends. */
 static void run(struct rpc_server_call *call)
 {
     (void)pthread_mutex_lock(&gate.lock);
     gate.running++;
-    while (!gate.open)
+    while (!gate.open && !rpc_context_stopped(&call->context))
         (void)pthread_cond_wait(&gate.changed, &gate.lock);
     gate.running--;
     if (gate.ran < CALLS)
@@ -101,7 +102,8 @@ static void runs_in_order_up_to_its_bound(void **state)
     static struct rpc_server_call calls[8];
     (void)state;
     struct rpc__pool *pool = pool_begin(1, 5, 0);
-    /* Whatever their deadlines: it is no pool for slow work. */
+    for (size_t i = 0; i < 8; i++)
+        due_in(&calls[i], PATIENCE_MS); /* less than RUN_MS: it is no pool for slow work */
     assert_true(rpc__pool_submit(pool, &calls[0]));
     await_running(1);
     for (size_t i = 1; i <= 5; i++)
@@ -111,6 +113,40 @@ static void runs_in_order_up_to_its_bound(void **state)
     await_ran(6);
     for (size_t i = 0; i < 6; i++)
         assert_ptr_equal(gate.order[i], &calls[i]);
+    pool_end(pool);
+}
+
+/* A full queue of calls that nobody waits for is not full. */
+static void makes_room(void **state)
+{
+    static struct rpc_server_call calls[10];
+    (void)state;
+    struct rpc__pool *pool = pool_begin(1, 4, 0);
+    for (size_t i = 0; i < 10; i++) {
+        due_in(&calls[i], PATIENCE_MS);
+        calls[i].context.cancelled = &calls[i].cancelled;
+    }
+    assert_true(rpc__pool_submit(pool, &calls[0]));
+    await_running(1);
+    for (size_t i = 1; i <= 4; i++)
+        assert_true(rpc__pool_submit(pool, &calls[i]));
+    atomic_store(&calls[1].cancelled, true);
+    atomic_store(&calls[4].cancelled, true);
+    due_in(&calls[3], -1);
+    assert_true(rpc__pool_submit(pool, &calls[5]));
+    assert_int_equal(gate.ran, 3); /* they have ended, in their order */
+    assert_ptr_equal(gate.order[0], &calls[1]);
+    assert_ptr_equal(gate.order[1], &calls[3]);
+    assert_ptr_equal(gate.order[2], &calls[4]);
+    assert_true(rpc__pool_submit(pool, &calls[6]));
+    assert_true(rpc__pool_submit(pool, &calls[7]));
+    assert_false(rpc__pool_submit(pool, &calls[8]));
+    gate_set(true);
+    await_ran(8);
+    assert_ptr_equal(gate.order[3], &calls[0]);
+    assert_ptr_equal(gate.order[4], &calls[2]);
+    assert_ptr_equal(gate.order[5], &calls[5]);
+    assert_ptr_equal(gate.order[7], &calls[7]);
     pool_end(pool);
 }
 
@@ -201,6 +237,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_in_order_up_to_its_bound),
+        cmocka_unit_test(makes_room),
         cmocka_unit_test(refuses_what_would_come_late),
         cmocka_unit_test(refuses_of_a_batch_just_those),
         cmocka_unit_test(learns_how_long_they_run),
