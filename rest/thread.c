@@ -183,7 +183,9 @@ static bool is_busy(struct rest_thread *thread)
 /* One turn of the loop, which sleeps so long at most; how long the next may. */
 static int32_t turn(struct rest_thread *thread, int32_t wait_ms)
 {
+    rpc_channel_hold(); /* calls that one turn begins leave together */
     (void)h2o_evloop_run(thread->loop, wait_ms);
+    rpc_channel_release();
     bool work = rest_connections_rearm(thread);
     int64_t now_ms = clock_mono_ms();
     if (now_ms >= thread->next_tick_ms) {

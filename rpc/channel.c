@@ -541,6 +541,7 @@ enum rpc_code rpc_channel_call(struct rpc_channel *channel, const struct rpc_req
     struct waiter waiter = {.lock = PTHREAD_MUTEX_INITIALIZER};
     rpc__cond_init(&waiter.over);
     struct rpc_call *call = rpc_channel_start(channel, request, &events, &waiter);
+    rpc__held_send();
     wait_for_end(&waiter, call, request->context);
     rpc_call_unref(call);
     (void)pthread_cond_destroy(&waiter.over);

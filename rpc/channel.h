@@ -179,4 +179,12 @@ enum rpc_code rpc_stream_next(struct rpc_stream *stream, struct arena *arena,
 /* Cancels the call if it is not over, waits for its end and frees. Takes NULL. */
 void rpc_stream_close(struct rpc_stream *stream);
 
+/*
+ * Holds back what this thread's calls and answers send, until as many releases: what begins
+ * together leaves together, and the other end is woken once. A call that is waited for sends all
+ * first. Only around what does not block otherwise.
+ */
+void rpc_channel_hold(void);
+void rpc_channel_release(void);
+
 #endif

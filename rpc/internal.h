@@ -102,6 +102,8 @@ void rpc__call_finish(struct rpc_call *call, const struct rpc_status *status,
 void rpc__call_finish_in_batch(struct rpc_call *call, const struct rpc_status *status,
                                struct rpc_payload *payload);
 void rpc__channel_batch_end(struct rpc_channel *channel);
+/* Sends what this thread holds back. */
+void rpc__held_send(void);
 /* Gives an item of a stream (taken in any case), unless the call is over. False: it was not
  * granted. Any thread, with no lock held. */
 bool rpc__call_item(struct rpc_call *call, struct rpc_payload *payload);
@@ -169,6 +171,7 @@ struct rpc_server_call {
     struct span packed;               /* … here */
     ProtobufCMessage *response;
     size_t interceptors_run; /* whose `before` has run */
+    bool may_inline;         /* it may run on the thread that resumes it */
     bool admitted;           /* taken although the server drains: its caller did not know yet */
     struct rpc_batch *batch; /* it runs in; else NULL */
     struct rpc__flow *flow;  /* of a streaming method, in the arena; else NULL */
@@ -208,6 +211,7 @@ void rpc__call_list_push(struct rpc__call_list *list, struct rpc_server_call *ca
 /* Calls that came together, on one thread's stack. All zero at first. */
 struct rpc__batch {
     struct rpc_batch shared;
+    void *gathered; /* the early stage's */
     struct rpc__call_list here; /* to be run by this thread */
     struct rpc__call_list workers;
     struct rpc__call_list heavy;

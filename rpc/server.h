@@ -73,17 +73,23 @@ struct rpc_server_interceptor {
     bool observes; /* `before` never refuses and never blocks: it runs before the early stage too */
 };
 
-enum rpc_early { RPC_EARLY_PASSED, RPC_EARLY_TAKEN };
-
 /*
- * A stage before a worker is asked for, where a call can be answered without one: by what is
+ * A stage before a worker is asked for, where calls can be answered without one: by what is
  * remembered, once something cheap says that it still holds. Only calls of EXECUTION_INLINE methods
  * get there. On the transport's thread, behind the interceptors that observe; must not block.
- * RPC_EARLY_TAKEN: the stage ends the call by rpc_server_call_finish_packed or gives it back by
- * rpc_server_call_resume, once, from any thread, perhaps already.
  */
 struct rpc_server_early {
-    enum rpc_early (*take)(void *self, struct rpc_server_call *call);
+    /*
+     * True: the stage has taken the call. Calls that came in together are taken one after another
+     * with the same `gathered`, NULL at first, which the stage may use to deal with them together.
+     */
+    bool (*take)(void *self, struct rpc_server_call *call, void **gathered);
+    /*
+     * What was gathered is complete (not NULL). The stage ends each of its calls by
+     * rpc_server_call_finish_packed or gives it back by rpc_server_call_resume, once, from any
+     * thread, perhaps before this returns.
+     */
+    void (*flush)(void *self, void *gathered);
     void *self;
 };
 

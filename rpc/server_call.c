@@ -267,6 +267,14 @@ static void enqueue(struct rpc_server_call *call)
         refuse_full(call);
 }
 
+static void run_or_enqueue(struct rpc_server_call *call, bool may_inline)
+{
+    if (may_inline && runs_inline(call))
+        rpc__server_call_run(call);
+    else
+        enqueue(call);
+}
+
 /* --- the early stage --- */
 
 /* Runs the interceptors at the front that only observe. */
@@ -283,13 +291,19 @@ static void observe(struct rpc_server_call *call)
 }
 
 /* Whether the early stage has taken the call. */
-static bool take_early(struct rpc_server_call *call)
+static bool take_early(struct rpc_server_call *call, void **gathered)
 {
     const struct rpc_server_early *early = call->server->early;
     if (early == NULL || !runs_inline(call))
         return false;
     observe(call);
-    return early->take(early->self, call) == RPC_EARLY_TAKEN;
+    return early->take(early->self, call, gathered);
+}
+
+static void flush_early(const struct rpc_server *server, void *gathered)
+{
+    if (gathered != NULL)
+        server->early->flush(server->early->self, gathered);
 }
 
 void rpc_server_call_finish_packed(struct rpc_server_call *call, struct span packed)
@@ -300,7 +314,7 @@ void rpc_server_call_finish_packed(struct rpc_server_call *call, struct span pac
 
 void rpc_server_call_resume(struct rpc_server_call *call)
 {
-    enqueue(call);
+    run_or_enqueue(call, call->may_inline);
 }
 
 /* --- admission --- */
@@ -328,18 +342,21 @@ static bool admit(struct rpc_server_call *call, const struct registry_method *me
         rpc__server_call_push_back(call, RPC_UNAVAILABLE, RPC__DRAIN_RETRY_AFTER_MS);
         return false;
     }
-    return !take_early(call);
+    return true;
 }
 
 void rpc__server_call_dispatch(struct rpc_server_call *call, const struct registry_method *method,
                                bool may_inline)
 {
+    void *gathered = NULL;
+    struct rpc_server *server = call->server;
     if (!admit(call, method))
         return;
-    if (may_inline && runs_inline(call))
-        rpc__server_call_run(call);
+    call->may_inline = may_inline;
+    if (take_early(call, &gathered))
+        flush_early(server, gathered);
     else
-        enqueue(call);
+        run_or_enqueue(call, may_inline);
 }
 
 /* --- calls: batches --- */
@@ -369,7 +386,7 @@ static struct rpc_server_call *list_pop(struct rpc__call_list *list)
 void rpc__server_batch_add(struct rpc__batch *batch, struct rpc_server_call *call,
                            const struct registry_method *method)
 {
-    if (!admit(call, method))
+    if (!admit(call, method) || take_early(call, &batch->gathered))
         return;
     if (call->server->runs_inline && runs_inline(call))
         rpc__call_list_push(&batch->here, call);
@@ -388,6 +405,10 @@ static void submit_all(struct rpc__pool *pool, struct rpc__call_list *list)
 
 void rpc__server_batch_run(struct rpc_server *server, struct rpc__batch *batch)
 {
+    void *gathered = batch->gathered;
+    batch->gathered = NULL;
+    rpc_channel_hold();
+    flush_early(server, gathered);
     submit_all(server->workers, &batch->workers);
     submit_all(server->heavy, &batch->heavy);
     for (struct rpc_server_call *call = list_pop(&batch->here); call != NULL;
@@ -398,6 +419,7 @@ void rpc__server_batch_run(struct rpc_server *server, struct rpc__batch *batch)
     if (batch->shared.end != NULL)
         batch->shared.end(batch->shared.shared);
     batch->shared = (struct rpc_batch){0};
+    rpc_channel_release();
 }
 
 /* --- what handlers see --- */

@@ -46,7 +46,9 @@
 #define TX_BYTES_MAX ((size_t)64 * 1024 * 1024)
 #define TX_SPARE_BYTES ((size_t)4 * 1024 * 1024)
 #define TX_SPARE_FRAME_BYTES_MAX 1024
-/* A corked connection sends when it has so much. */
+/* Connections whose frames a thread holds back at most; those of further ones are sent at once. */
+#define HELD_CONNS_MAX 16
+/* A corked connection, or one that is held back, sends when it has so much. */
 #define CORKED_BYTES_MAX ((size_t)32 * 1024)
 /* A server does not read on with more than this to be sent, until it is half as much. */
 #define RX_PAUSE_BYTES ((size_t)8 * 1024 * 1024)
@@ -305,6 +307,60 @@ static enum rpc_code tx_check(const struct rpc__sconn *conn, bool is_request, si
     return RPC_OK;
 }
 
+/* --- holding back --- */
+
+/* What this thread has written and not sent yet; references. */
+struct held {
+    unsigned depth;
+    size_t count;
+    struct rpc__sconn *conns[HELD_CONNS_MAX];
+};
+
+static _Thread_local struct held held;
+
+static bool hold(struct rpc__sconn *conn)
+{
+    for (size_t i = 0; i < held.count; i++)
+        if (held.conns[i] == conn)
+            return true;
+    if (held.depth == 0 || held.count == HELD_CONNS_MAX)
+        return false;
+    held.conns[held.count++] = rpc__sconn_ref(conn);
+    return true;
+}
+
+/* Sends what there is, unless this thread holds it back. Under the lock. */
+static void tx_kick_or_hold(struct rpc__sconn *conn)
+{
+    if (conn->tx_running || conn->tx_bytes >= CORKED_BYTES_MAX || !hold(conn))
+        tx_kick(conn);
+}
+
+void rpc__held_send(void)
+{
+    size_t count = held.count;
+    held.count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct rpc__sconn *conn = held.conns[i];
+        (void)pthread_mutex_lock(&conn->lock);
+        tx_kick(conn);
+        (void)pthread_mutex_unlock(&conn->lock);
+        rpc__sconn_unref(conn);
+    }
+}
+
+void rpc_channel_hold(void)
+{
+    held.depth++;
+}
+
+void rpc_channel_release(void)
+{
+    assert(held.depth > 0);
+    if (--held.depth == 0)
+        rpc__held_send();
+}
+
 /* --- sending --- */
 
 static void rx_submit(struct rpc__sconn *conn, bool go_on);
@@ -336,7 +392,7 @@ enum rpc_code rpc__sconn_send_block(struct rpc__sconn *conn, struct rpc__block *
     if (code == RPC_OK) {
         tx_append(conn, block);
         conn->tx_bytes += block->len;
-        tx_kick(conn);
+        tx_kick_or_hold(conn);
     }
     (void)pthread_mutex_unlock(&conn->lock);
     if (code != RPC_OK)
@@ -373,7 +429,7 @@ enum rpc_code rpc__sconn_send(struct rpc__sconn *conn, const struct rpc__packet 
     }
     if (code == RPC_OK) {
         conn->tx_bytes += bytes;
-        tx_kick(conn);
+        tx_kick_or_hold(conn);
     }
     (void)pthread_mutex_unlock(&conn->lock);
     free(own);

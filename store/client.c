@@ -43,8 +43,8 @@ struct store_client *store_client_create(struct rpc_channel *channel,
     client->query = find_method(registry, "lotcast.v1.Store/Query");
     client->backup = find_method(registry, "lotcast.v1.Store/Backup");
     client->check = find_method(registry, "lotcast.v1.Store/Check");
-    if (client->read == NULL || client->stamps == NULL || client->commit == NULL || client->query == NULL ||
-        client->backup == NULL || client->check == NULL) {
+    if (client->read == NULL || client->stamps == NULL || client->commit == NULL ||
+        client->query == NULL || client->backup == NULL || client->check == NULL) {
         free(client);
         return NULL;
     }
@@ -263,44 +263,44 @@ static bool make_partitions(const struct store_client *client, struct arena *are
     return made != NULL;
 }
 
-static struct span pack(struct arena *arena, const ProtobufCMessage *message)
-{
-    size_t bytes = protobuf_c_message_get_packed_size(message);
-    uint8_t *packed = arena_alloc(arena, bytes + 1);
-    if (packed == NULL)
-        return (struct span){0};
-    return span_of(packed, protobuf_c_message_pack(message, packed));
-}
-
 enum rpc_code store_stamps_pack(const struct store_client *client, struct arena *arena,
-                                const struct store_partition *partitions, const uint64_t *stamps,
-                                size_t count, struct span *ret_question, struct span *ret_answer,
-                                struct rpc_status *status)
+                                const struct store_partition *partitions, size_t count,
+                                struct span *ret_question, struct rpc_status *status)
 {
     Lotcast__V1__StampsRequest request = LOTCAST__V1__STAMPS_REQUEST__INIT;
-    Lotcast__V1__StampsResponse response = LOTCAST__V1__STAMPS_RESPONSE__INIT;
     if (!make_partitions(client, arena, partitions, count, &request.partitions))
         return out_of_memory(status);
     request.n_partitions = count;
-    response.n_stamps = count;
-    response.stamps = (uint64_t *)stamps;
-    struct span question = pack(arena, &request.base);
-    struct span answer = pack(arena, &response.base);
-    if (question.data == NULL || answer.data == NULL)
+    size_t bytes = protobuf_c_message_get_packed_size(&request.base);
+    uint8_t *packed = arena_alloc(arena, bytes + 1);
+    if (packed == NULL)
         return out_of_memory(status);
-    *ret_question = question;
-    *ret_answer = answer;
+    *ret_question = span_of(packed, protobuf_c_message_pack(&request.base, packed));
     return RPC_OK;
+}
+
+uint64_t *store_stamps_unpack(struct span packed, size_t count)
+{
+    Lotcast__V1__StampsResponse *response =
+        lotcast__v1__stamps_response__unpack(NULL, packed.len, packed.data);
+    if (response == NULL)
+        return NULL;
+    uint64_t *stamps = NULL;
+    if (response->n_stamps == count) {
+        stamps = response->stamps;
+        response->stamps = NULL;
+        response->n_stamps = 0;
+    }
+    lotcast__v1__stamps_response__free_unpacked(response, NULL);
+    return stamps;
 }
 
 struct rpc_call *store_stamps_start(struct store_client *client, const struct rpc_context *context,
                                     struct span question, const struct rpc_call_events *events,
                                     void *arg)
 {
-    const struct rpc_request request = {.method = client->stamps,
-                                        .packed = question,
-                                        .context = context,
-                                        .wait_for_ready = true};
+    const struct rpc_request request = {
+        .method = client->stamps, .packed = question, .context = context, .wait_for_ready = true};
     return rpc_channel_start(client->channel, &request, events, arg);
 }
 

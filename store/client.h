@@ -107,19 +107,23 @@ enum rpc_code store_read_stamped(struct store_client *client, struct rpc_context
                                  uint64_t *ret_stamps, struct rpc_status *status)
     __attribute__((warn_unused_result));
 
+/* Stamps that one question asks for, at most. */
+#define STORE_STAMPS_ASKED_MAX 1024
+
 /*
- * For those who ask after the same stamps often: the packed question, and the packed answer that
- * says nothing has changed, which no other answer equals. Both in the arena. RPC_OK, or
- * RPC_RESOURCE_EXHAUSTED.
+ * For those who ask after the same stamps often: the packed question, in the arena. Questions one
+ * behind the other are one question. RPC_OK, or RPC_RESOURCE_EXHAUSTED.
  */
 enum rpc_code store_stamps_pack(const struct store_client *client, struct arena *arena,
-                                const struct store_partition *partitions, const uint64_t *stamps,
-                                size_t count, struct span *ret_question, struct span *ret_answer,
-                                struct rpc_status *status) __attribute__((warn_unused_result));
+                                const struct store_partition *partitions, size_t count,
+                                struct span *ret_question, struct rpc_status *status)
+    __attribute__((warn_unused_result));
 /* Asks a packed question without waiting, as rpc_channel_start does. */
 struct rpc_call *store_stamps_start(struct store_client *client, const struct rpc_context *context,
                                     struct span question, const struct rpc_call_events *events,
                                     void *arg);
+/* The stamps in its answer: `count` of them, or NULL if there are others. To be freed. */
+uint64_t *store_stamps_unpack(struct span packed, size_t count);
 
 /*
  * One record by its primary key (index NULL) or a unique index. An absent record is RPC_OK with

@@ -15,7 +15,7 @@
 /* Ops of one read, and filters of one query, at most. */
 #define STORE_READ_OPS_MAX 4096
 /* Stamps that one call asks for, at most. */
-#define STORE_PARTITIONS_MAX 64
+#define STORE_PARTITIONS_MAX 1024
 #define STORE_FILTERS_MAX 16
 /* Words of one search at most. */
 #define STORE_WORDS_MAX 64

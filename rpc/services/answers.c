@@ -3,9 +3,10 @@
  * set. The first place of a set was used last; a new answer goes there and the last one goes. A
  * lock guards some sets. An answer that is being looked at has a reference and outlives its place.
  *
- * A look-up: found and not past its time → the store is asked for the stamps, without waiting →
- * its answer, on whatever thread, ends the call or gives it back. Asking and answering may be over
- * in either order: whoever comes second goes on (struct look).
+ * A look-up: found and not past its time → with those of the same batch the store is asked for the
+ * stamps, in one call, without waiting → its answer, on whatever thread, ends the calls or gives
+ * them back. Asking and answering may be over in either order: whoever comes second goes on (struct
+ * gathered).
  */
 #include "rpc/services/answers.h"
 
@@ -38,9 +39,9 @@ struct answer {
     int64_t until_ms;
     /* all in `data` */
     struct span request;
-    struct span question; /* for the stamps */
-    struct span expected; /* the store's answer when nothing has changed */
-    struct span response;
+    struct span stamps;   /* as long as these … */
+    struct span question; /* … are the answer to this, packed … */
+    struct span response; /* … this holds, packed */
     uint8_t data[];
 };
 
@@ -53,11 +54,20 @@ struct answers {
 
 /* One look-up, in the call's arena. */
 struct look {
-    struct answers *answers;
+    struct look *next;
     struct rpc_server_call *call;
     struct answer *answer; /* a reference */
-    atomic_bool is_met;    /* asking or answering is over: the other one goes on */
     bool holds;            /* the store's word */
+};
+
+/* The look-ups of a batch. */
+struct gathered {
+    struct answers *answers;
+    struct look *first, **last;
+    size_t question_bytes;
+    size_t stamp_count;
+    int64_t deadline_ms; /* the earliest of the calls' */
+    atomic_bool is_met;  /* asking or answering is over: the other one goes on */
 };
 
 static struct metric metric_hits = METRIC_COUNTER(
@@ -103,6 +113,16 @@ struct store_partition answers_session_partition(const uint8_t hash[static RPC_S
     return (struct store_partition){.record = &lotcast__v1__session_record__descriptor,
                                     .has_key = true,
                                     .key = store_data(hash, RPC_SESSION_HASH_BYTES)};
+}
+
+/* Copies bytes and moves on behind them. */
+static struct span append(uint8_t **at, struct span bytes)
+{
+    struct span copy = span_of(*at, bytes.len);
+    if (bytes.len > 0)
+        memcpy(*at, bytes.data, bytes.len);
+    *at += bytes.len;
+    return copy;
 }
 
 /* --- places --- */
@@ -186,89 +206,150 @@ static bool is_plain(const struct rpc_server_call *call)
     return true;
 }
 
-/* Whether the answer held, and the call is over. */
-static bool conclude(const struct look *look)
+static void conclude(struct answers *answers, const struct look *look)
 {
-    struct answers *answers = look->answers;
     struct rpc_server_call *call = look->call;
     struct answer *answer = look->answer;
-    bool holds = look->holds;
-    metric_add(holds ? &metric_hits : &metric_misses, 1);
-    if (holds) {
+    metric_add(look->holds ? &metric_hits : &metric_misses, 1);
+    if (look->holds) {
         struct rpc_principal *principal = rpc_server_call_principal(call);
         principal->kind = RPC_PRINCIPAL_CUSTOMER;
         principal->user_id = answer->user_id;
         principal->customer_id = answer->customer_id;
         rpc_server_call_finish_packed(call, answer->response); /* `look` is gone */
+    } else {
+        rpc_server_call_resume(call);
     }
     unref(answers, answer);
-    return holds;
+}
+
+static void conclude_all(struct gathered *gathered)
+{
+    struct look *look = gathered->first;
+    rpc_channel_hold();
+    while (look != NULL) {
+        struct look *next = look->next;
+        conclude(gathered->answers, look);
+        look = next;
+    }
+    rpc_channel_release();
+    free(gathered);
 }
 
 static void on_stamps(void *arg, const struct rpc_status *status, struct rpc_payload *payload)
 {
-    struct look *look = arg;
-    look->holds = status->code == RPC_OK && span_equal(payload->bytes, look->answer->expected);
+    struct gathered *gathered = arg;
+    uint64_t *stamps =
+        status->code == RPC_OK ? store_stamps_unpack(payload->bytes, gathered->stamp_count) : NULL;
     rpc_payload_release(payload);
-    if (!atomic_exchange(&look->is_met, true))
-        return;
-    struct rpc_server_call *call = look->call;
-    if (!conclude(look))
-        rpc_server_call_resume(call);
+    const uint64_t *at = stamps;
+    for (struct look *look = gathered->first; look != NULL && stamps != NULL; look = look->next) {
+        struct span kept = look->answer->stamps;
+        look->holds = memcmp(at, kept.data, kept.len) == 0;
+        at += kept.len / sizeof *at;
+    }
+    free(stamps);
+    if (atomic_exchange(&gathered->is_met, true))
+        conclude_all(gathered);
 }
 
-static enum rpc_early take(void *self, struct rpc_server_call *call)
+/* All questions, one behind the other; NULL when out of memory. */
+static uint8_t *join_questions(const struct gathered *gathered)
+{
+    uint8_t *joined = malloc(gathered->question_bytes);
+    uint8_t *at = joined;
+    for (const struct look *look = gathered->first; look != NULL && joined != NULL;
+         look = look->next)
+        (void)append(&at, look->answer->question);
+    return joined;
+}
+
+static void flush(void *self, void *batch)
 {
     static const struct rpc_call_events events = {.done = on_stamps};
     struct answers *answers = self;
+    struct gathered *gathered = batch;
+    struct rpc_context context = *rpc_server_call_context(gathered->first->call);
+    context.cancelled = NULL; /* one caller's going is not the others' */
+    context.deadline_ms = gathered->deadline_ms;
+    uint8_t *question = join_questions(gathered);
+    if (question != NULL)
+        rpc_call_unref(store_stamps_start(answers->store, &context,
+                                          span_of(question, gathered->question_bytes), &events,
+                                          gathered));
+    free(question);
+    if (question == NULL || atomic_exchange(&gathered->is_met, true))
+        conclude_all(gathered);
+}
+
+static struct gathered *make_gathered(struct answers *answers)
+{
+    struct gathered *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return NULL;
+    made->answers = answers;
+    made->last = &made->first;
+    made->deadline_ms = INT64_MAX;
+    return made;
+}
+
+static void gather(struct gathered *gathered, struct look *look)
+{
+    const struct rpc_context *context = rpc_server_call_context(look->call);
+    *gathered->last = look;
+    gathered->last = &look->next;
+    gathered->question_bytes += look->answer->question.len;
+    gathered->stamp_count += look->answer->stamps.len / sizeof(uint64_t);
+    if (context->deadline_ms < gathered->deadline_ms)
+        gathered->deadline_ms = context->deadline_ms;
+}
+
+static bool take(void *self, struct rpc_server_call *call, void **batch)
+{
+    struct answers *answers = self;
+    struct gathered *gathered = *batch;
     uint8_t hash[RPC_SESSION_HASH_BYTES];
     struct span request = rpc_server_call_packed(call);
     if (!rpc_server_call_method(call)->rules->cacheable || request.len > REQUEST_BYTES_MAX ||
         !is_plain(call) || !session_of_call(call, hash))
-        return RPC_EARLY_PASSED;
+        return false;
     struct answer *answer = find(answers, hash, rpc_server_call_method(call)->index, request);
     struct look *look = NULL;
     if (answer != NULL && answer->until_ms > clock_now_ms())
-        look = arena_alloc(rpc_server_call_arena(call), sizeof *look);
-    if (look == NULL) {
+        look = arena_calloc(rpc_server_call_arena(call), 1, sizeof *look);
+    if (look != NULL && gathered != NULL &&
+        gathered->stamp_count + ANSWER_PARTITIONS_MAX + 1 > STORE_STAMPS_ASKED_MAX) {
+        flush(self, gathered);
+        gathered = NULL;
+    }
+    if (look != NULL && gathered == NULL)
+        gathered = make_gathered(answers);
+    *batch = gathered;
+    if (look == NULL || gathered == NULL) {
         metric_add(&metric_misses, 1);
         unref(answers, answer);
-        return RPC_EARLY_PASSED;
+        return false;
     }
-    *look = (struct look){.answers = answers, .call = call, .answer = answer};
-    struct rpc_call *asked = store_stamps_start(answers->store, rpc_server_call_context(call),
-                                                answer->question, &events, look);
-    bool is_answered = atomic_exchange(&look->is_met, true);
-    rpc_call_unref(asked);
-    if (!is_answered)
-        return RPC_EARLY_TAKEN;
-    return conclude(look) ? RPC_EARLY_TAKEN : RPC_EARLY_PASSED;
+    look->call = call;
+    look->answer = answer;
+    gather(gathered, look);
+    return true;
 }
 
 struct rpc_server_early answers_early(struct answers *answers)
 {
-    return (struct rpc_server_early){.take = take, .self = answers};
+    return (struct rpc_server_early){.take = take, .flush = flush, .self = answers};
 }
 
 /* --- keeping --- */
 
-static struct span append(uint8_t **at, struct span bytes)
-{
-    struct span copy = span_of(*at, bytes.len);
-    if (bytes.len > 0)
-        memcpy(*at, bytes.data, bytes.len);
-    *at += bytes.len;
-    return copy;
-}
-
 static struct answer *make(struct answers *answers, const struct rpc_server_call *call,
                            const struct rpc_principal *principal, struct span question,
-                           struct span expected, const ProtobufCMessage *response)
+                           struct span stamps, const ProtobufCMessage *response)
 {
     struct span request = rpc_server_call_packed(call);
     size_t response_bytes = protobuf_c_message_get_packed_size(response);
-    size_t bytes =
-        sizeof(struct answer) + request.len + question.len + expected.len + response_bytes;
+    size_t bytes = sizeof(struct answer) + request.len + question.len + stamps.len + response_bytes;
     if (request.len > REQUEST_BYTES_MAX || response_bytes > ANSWER_BYTES_MAX ||
         atomic_load(&answers->bytes) + bytes > KEPT_BYTES_MAX)
         return NULL;
@@ -283,9 +364,9 @@ static struct answer *make(struct answers *answers, const struct rpc_server_call
     answer->user_id = principal->user_id;
     answer->customer_id = principal->customer_id;
     uint8_t *at = answer->data;
+    answer->stamps = append(&at, stamps);
     answer->request = append(&at, request);
     answer->question = append(&at, question);
-    answer->expected = append(&at, expected);
     answer->response = span_of(at, response_bytes);
     (void)protobuf_c_message_pack(response, at);
     return answer;
@@ -309,12 +390,12 @@ void answers_keep(struct answers *answers, struct rpc_server_call *call,
     int64_t until_ms = basis->until_ms < principal->session_until_ms ? basis->until_ms
                                                                      : principal->session_until_ms;
     struct span question;
-    struct span expected;
     if (until_ms <= clock_now_ms() ||
-        store_stamps_pack(answers->store, rpc_server_call_arena(call), partitions, stamps,
-                          basis->count + 1, &question, &expected, NULL) != RPC_OK)
+        store_stamps_pack(answers->store, rpc_server_call_arena(call), partitions, basis->count + 1,
+                          &question, NULL) != RPC_OK)
         return;
-    struct answer *answer = make(answers, call, principal, question, expected, response);
+    struct answer *answer = make(answers, call, principal, question,
+                                 span_of(stamps, (basis->count + 1) * sizeof stamps[0]), response);
     if (answer == NULL)
         return;
     answer->until_ms = until_ms;
