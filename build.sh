@@ -10,8 +10,8 @@ packages_build=(gcc libc6-dev ninja-build meson pkg-config python3 protobuf-comp
     libyajl-dev libcurl4-openssl-dev libsodium-dev libxml2-dev zlib1g-dev libunistring-dev tzdata ca-certificates)
 # The tests, the sandbox and the first look.
 packages_test=(libcmocka-dev libmicrohttpd-dev curl clang-format-14)
-packages_cpp=(g++) # protobuf's conformance runner, and the peers of the benches
-# Reads /api/docs in the tests.
+packages_cpp=(g++ libgrpc++-dev protobuf-compiler-grpc) # protobuf's conformance runner, and the peers of the benches
+# Reads the docs page in the tests, and is a customer's.
 packages_browser=(chromium)
 packages_fuzz=(clang-14 libclang-rt-14-dev)
 
@@ -169,7 +169,7 @@ run_tests() {
     rm -f "$reasons"
     LOTCAST_TEST_REASONS=$reasons run_suite release "release" "$@"
     [ $# -gt 0 ] || LOTCAST_TEST_REASONS=$reasons run_suite release "error reasons" --suite reasons
-    run_suite asan "AddressSanitizer and UBSan" --no-suite e2e --no-suite style --no-suite sdk --no-suite buf --no-suite openapi "$@"
+    run_suite asan "AddressSanitizer and UBSan" --no-suite e2e --no-suite style --no-suite sdk --no-suite buf --no-suite openapi --no-suite browser "$@"
     [ $# -gt 0 ] || run_suite asan "AddressSanitizer, end to end" --suite e2e-asan
     run_suite tsan "ThreadSanitizer" --suite unit --suite integration "$@"
     python3 test/support/summary.py --total build/results

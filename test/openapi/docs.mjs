@@ -2,31 +2,15 @@
  * A real browser reads /api/docs: every operation is shown, requests can be tried, the page's policy is never
  * broken, and nothing but this service is spoken to.
  */
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import assert from 'node:assert/strict';
 
-import { judge, judges, startSystem } from './harness.mjs';
+import { startBrowser } from './chromium.mjs';
+import { judge, startSystem } from './harness.mjs';
 
 const WAIT_MS_MAX = 30000;
-
-function findChromium() {
-    const places = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-    const found = places.find((place) => place !== undefined && existsSync(place));
-    if (found === undefined) throw new Error('there is no chromium');
-    return found;
-}
-
-async function startBrowser(work) {
-    const { chromium } = judges('playwright-core');
-    return chromium.launchPersistentContext(path.join(work, 'profile'), {
-        executablePath: findChromium(), headless: true, viewport: { width: 1280, height: 900 },
-        args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-            '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1'],
-    });
-}
 
 /* A page that notes what it says, and whom it speaks to. */
 async function openPage(state, base) {
