@@ -234,7 +234,8 @@ static void open_group(struct site_extraction *extraction, struct site_value *no
 static void open_node(struct site_extraction *extraction, struct site_value *node)
 {
     static const char *const containers[] = {"@graph",     "mainEntity",      "mainEntityOfPage",
-                                             "makesOffer", "hasOfferCatalog", "itemOffered"};
+                                             "makesOffer", "hasOfferCatalog", "itemOffered",
+                                             "about",      "hasPart"};
     enum type_group type = type_of(node);
     if (type == TYPE_PRODUCT || type == TYPE_VEHICLE) {
         site__item_read(extraction, node, NULL, type == TYPE_VEHICLE);

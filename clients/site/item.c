@@ -85,33 +85,49 @@ static void squeeze(struct span text, char out[static 40])
     out[used] = '\0';
 }
 
-/* 1 in stock, 0 not, -1 where it is not said. */
+static bool has_part(const char *word, const char *const *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strstr(word, parts[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* 1 in stock, 0 not, -1 where it is not said. Letters beyond ASCII have been squeezed out. */
 static int availability_of(struct span text)
 {
     static const char *const away[] = {
-        "out",       "sold",     "unavail", "discontinu", "notavail", "preorder", "presale",
-        "backorder", "reserved", "pending", "oos",        "nolonger", "expired"};
+        "out",         "sold",        "unavail",   "discontinu", "notavail",   "preorder",
+        "presale",     "backorder",   "reserv",    "pending",    "oos",        "nolonger",
+        "expired",     "ausverkauft", "nichtverf", "verkauft",   "vergrif",    "rupture",
+        "vendu",       "puis",        "agotado",   "vendid",     "esaurit",    "esgotad",
+        "uitverkocht", "verkocht",    "udsolgt",   "utsolgt",    "wyprzedane", "notinstock"};
     char word[40];
     squeeze(text, word);
     if (word[0] == '\0')
         return -1;
-    for (size_t i = 0; i < sizeof away / sizeof away[0]; i++) {
-        if (strstr(word, away[i]) != NULL)
-            return 0;
-    }
-    return 1;
+    bool is_away = has_part(word, away, sizeof away / sizeof away[0]) ||
+                   strcmp(word, "puis") == 0; /* épuisé */
+    return is_away ? 0 : 1;
 }
 
 static int condition_of(struct span text)
 {
+    static const char *const refurbished[] = {"refurb", "renewed", "recondition", "berholt"};
+    static const char *const used[] = {"used",  "owned", "damaged",    "gebrauch", "occasion",
+                                       "usato", "usado", "secondhand", "segunda",  "tweede",
+                                       "brugt", "begag", "brukt"};
+    static const char *const fresh[] = {"new", "neu", "nuov", "nuev", "novo", "nieuw"};
     char word[40];
     squeeze(text, word);
-    if (strstr(word, "refurb") != NULL)
+    if (has_part(word, refurbished, sizeof refurbished / sizeof refurbished[0]))
         return LOTCAST__V1__ITEM_CONDITION__ITEM_CONDITION_REFURBISHED;
-    if (strstr(word, "used") != NULL || strstr(word, "owned") != NULL ||
-        strstr(word, "damaged") != NULL)
+    if (has_part(word, used, sizeof used / sizeof used[0]))
         return LOTCAST__V1__ITEM_CONDITION__ITEM_CONDITION_USED;
-    return strstr(word, "new") != NULL ? LOTCAST__V1__ITEM_CONDITION__ITEM_CONDITION_NEW : 0;
+    return has_part(word, fresh, sizeof fresh / sizeof fresh[0])
+               ? LOTCAST__V1__ITEM_CONDITION__ITEM_CONDITION_NEW
+               : 0;
 }
 
 /* The first year of four digits, 1900 to 2100. */

@@ -8,7 +8,7 @@
 #include "clients/site/kept.h"
 #include "clients/site/scan.h"
 
-#define LAYOUT 3
+#define LAYOUT 4
 /* A record, packed. */
 #define KNOWN_BYTES_MAX ((size_t)512 * 1024)
 

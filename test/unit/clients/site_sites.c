@@ -402,6 +402,40 @@ static const struct route paged[] = {
     "vin:1HGCM82633A000003|Car number 3|30000.00 USD|in|used|||0|-|\n" \
     "vin:1HGCM82633A000004|Car number 4|40000.00 USD|in|used|||0|-|\n"
 
+/* ---- words of several languages, a page about what it sells, quotes in quotes ---- */
+
+#define WORDED(sku, stock, condition)                            \
+    "{\"@type\":\"Product\",\"sku\":\"" sku "\",\"name\":\"" sku \
+    "\",\"itemCondition\":\"" condition                          \
+    "\",\"offers\":{\"price\":1,\"priceCurrency\":\"EUR\",\"availability\":\"" stock "\"}}"
+
+static const struct route words[] = {
+    MAP(LOC("/about-it") LOC("/all")),
+    PAGE("/", "<p>hi"),
+    PAGE("/about-it",
+         LD("{\"@type\":\"WebPage\",\"about\":{\"@type\":\"Product\",\"name\":\"TV 32\" "
+            "LED\",\"offers\":{\"price\":\"1\",\"priceCurrency\":\"EUR\"}}}")),
+    PAGE(
+        "/all",
+        LD("[" WORDED("1", "auf Lager", "Neuwagen") "," WORDED("2", "ausverkauft", "gebraucht") "," WORDED(
+            "3", "\xc3\x89puis\xc3\xa9",
+            "d'occasion") "," WORDED("4", "En stock",
+                                     "neuf") "," WORDED("5", "agotado",
+                                                        "usado") "," WORDED("6", "InStock",
+                                                                            "Renewed") "," WORDED("7",
+                                                                                                  "reserviert",
+                                                                                                  "CertifiedPreOwned") "]")),
+};
+#define WORDS_WANTED                                   \
+    "url:/about-it|TV 32\" LED|1.00 EUR|in|-|||0|-|\n" \
+    "sku:1|1|1.00 EUR|in|new|||0|-|\n"                 \
+    "sku:2|2|1.00 EUR|out|used|||0|-|\n"               \
+    "sku:3|3|1.00 EUR|out|used|||0|-|\n"               \
+    "sku:4|4|1.00 EUR|in|new|||0|-|\n"                 \
+    "sku:5|5|1.00 EUR|out|used|||0|-|\n"               \
+    "sku:6|6|1.00 EUR|in|refurbished|||0|-|\n"         \
+    "sku:7|7|1.00 EUR|out|used|||0|-|\n"
+
 #define SITE(name, start, wanted)                                  \
     {                                                              \
 #name, name, sizeof(name) / sizeof(name)[0], start, wanted \
@@ -414,6 +448,6 @@ const struct site_case site_cases[] = {
     SITE(french, NULL, FRENCH_WANTED), SITE(opengraph, NULL, OPENGRAPH_WANTED),
     SITE(feeds, NULL, FEEDS_WANTED),   SITE(next_js, NULL, NEXT_JS_WANTED),
     SITE(single, NULL, SINGLE_WANTED), SITE(dealer, "/stock", DEALER_WANTED),
-    SITE(paged, NULL, PAGED_WANTED),
+    SITE(paged, NULL, PAGED_WANTED),   SITE(words, NULL, WORDS_WANTED),
 };
 const size_t site_case_count = sizeof site_cases / sizeof site_cases[0];
