@@ -6,6 +6,7 @@ TAP. Without a network: every proxy is a closed port. Arguments: the folder of p
 """
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,9 @@ NOWHERE = "http://127.0.0.1:1"
 environment = dict(os.environ, BUF_CACHE_DIR=work.name + "/cache", HTTP_PROXY=NOWHERE, HTTPS_PROXY=NOWHERE,
                    http_proxy=NOWHERE, https_proxy=NOWHERE, NO_PROXY="", no_proxy="")
 
+# A field with whatever options it has.
+COMPANY = re.compile(r"string company = 3\b[^;]*;")
+
 # What is changed in which file, from what, to what; None: nothing may be said. Else the rule that must say it.
 BREAKING = [
     ("nothing", "auth.proto", "", "", None),
@@ -24,16 +28,15 @@ BREAKING = [
     ("a new field", "auth.proto", "message LogOutRequest {}", "message LogOutRequest { string why = 1; }", None),
     ("a new method", "auth.proto", "service Auth {",
      "message NapRequest {} message NapResponse {} service Auth { rpc Nap(NapRequest) returns (NapResponse);", None),
-    ("a field that has gone", "auth.proto", "  string redirect_to = 2;\n  string session_token",
-     "  string session_token", "FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED"),
-    ("a field of another number", "auth.proto", "  string company = 3;", "  string company = 33;",
+    ("a field that has gone", "auth.proto", COMPANY, "", "FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED"),
+    ("a field of another number", "auth.proto", COMPANY, "  string company = 33;",
      "FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED"),
-    ("a field of another type", "auth.proto", "  string company = 3;", "  int64 company = 3;",
+    ("a field of another type", "auth.proto", COMPANY, "  int64 company = 3;",
      "FIELD_WIRE_JSON_COMPATIBLE_TYPE"),
-    ("a field of another name", "auth.proto", "  string company = 3;", "  string firm = 3;", "FIELD_SAME_NAME"),
-    ("a field of another JSON name", "auth.proto", "  string company = 3;",
+    ("a field of another name", "auth.proto", COMPANY, "  string firm = 3;", "FIELD_SAME_NAME"),
+    ("a field of another JSON name", "auth.proto", COMPANY,
      '  string company = 3 [json_name = "firm"];', "FIELD_SAME_JSON_NAME"),
-    ("a field that is repeated now", "auth.proto", "  string company = 3;", "  repeated string company = 3;",
+    ("a field that is repeated now", "auth.proto", COMPANY, "  repeated string company = 3;",
      "FIELD_WIRE_JSON_COMPATIBLE_CARDINALITY"),
     ("a reason that has gone", "status.proto", "  REASON_INTERNAL = 40;\n", "",
      "ENUM_VALUE_NO_DELETE_UNLESS_NAME_RESERVED"),
@@ -47,7 +50,7 @@ BREAKING = [
     ("a service that has gone", "metrics.proto", "service Metrics {", "service Figures {", "SERVICE_NO_DELETE"),
 ]
 LINT = [
-    ("a field in camel case", "auth.proto", "  string company = 3;", "  string companyName = 3;", "FIELD_LOWER_SNAKE_CASE"),
+    ("a field in camel case", "auth.proto", COMPANY, "  string companyName = 3;", "FIELD_LOWER_SNAKE_CASE"),
     ("an enum value without its prefix", "status.proto", "  REASON_INTERNAL = 40;", "  INTERNAL = 40;", "ENUM_VALUE_PREFIX"),
     ("an enum that does not begin with UNSPECIFIED", "options.proto", "ACCESS_UNSPECIFIED = 0", "ACCESS_NONE = 0",
      "ENUM_ZERO_VALUE_SUFFIX"),
@@ -87,9 +90,11 @@ def changed(name, before, after):
     shutil.copytree(protos, folder)
     path = folder / "lotcast/v1" / name
     text = path.read_text(encoding="utf-8")
-    if before not in text:
+    pattern = before if isinstance(before, re.Pattern) else re.compile(re.escape(before))
+    text, changes = pattern.subn(lambda _: after, text)
+    if changes == 0:
         return None
-    path.write_text(text.replace(before, after), encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return folder
 
 
