@@ -211,7 +211,7 @@ void rpc__call_list_push(struct rpc__call_list *list, struct rpc_server_call *ca
 /* Calls that came together, on one thread's stack. All zero at first. */
 struct rpc__batch {
     struct rpc_batch shared;
-    void *gathered; /* the early stage's */
+    void *gathered;             /* the early stage's */
     struct rpc__call_list here; /* to be run by this thread */
     struct rpc__call_list workers;
     struct rpc__call_list heavy;
