@@ -277,6 +277,21 @@ static void a_backup_under_a_lost_key_has_customers_reconnect(void **state)
     expect_token_works();
 }
 
+/* What is left of a rotation by hand: none other begins before it has been seen to. */
+static void one_rotation_at_a_time(void **state)
+{
+    (void)state;
+    shell_expect("printf %064d 7 >secret.key.previous && chmod 600 secret.key.previous && "
+                 "\"$LOTCTL_BIN\" key rotate",
+                 1, "not over yet");
+    shell_expect("\"$LOTCTL_BIN\" key show", 0, "previous");
+    expect_token_works();
+    process_signal(&system_.lotcast, SIGTERM);
+    assert_int_equal(process_wait(&system_.lotcast, 10000), 0);
+    system_start_lotcast(&system_);
+    await_settled();
+}
+
 static void a_key_from_outside_is_changed_there(void **state)
 {
     (void)state;
@@ -299,6 +314,7 @@ int main(void)
         cmocka_unit_test(rotates_under_load),
         cmocka_unit_test(survives_kills),
         cmocka_unit_test(a_backup_under_a_lost_key_has_customers_reconnect),
+        cmocka_unit_test(one_rotation_at_a_time),
         cmocka_unit_test(a_key_from_outside_is_changed_there),
     };
     return cmocka_run_group_tests(tests, start, stop);
