@@ -61,9 +61,9 @@ struct store_undo; /* one write that can be taken back */
 struct store_apply {
     struct store_engine *engine;
     struct store_txn *txn;
-    uint64_t sequence; /* the last version given out */
-    bool wrote;        /* some commit changed something */
-    bool poisoned;     /* the engine failed: the transaction can only be aborted */
+    uint64_t sequence;              /* the last version given out */
+    bool wrote;                     /* some commit changed something */
+    bool poisoned;                  /* the engine failed: the transaction can only be aborted */
     struct store_stamp_marks marks; /* of what was written */
     /* Of the commit under way. */
     struct arena scratch;
