@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 struct fake_meta *fake;
-void (*fake_on_call)(int calls);
+fake_hook *_Atomic fake_on_call;
 
 void fake_open(const char *path)
 {
@@ -94,8 +94,9 @@ static enum fake_fault call(const char *token)
 
 static enum rpc_code answer(enum fake_fault fault, struct rpc_status *status)
 {
-    if (fake_on_call != NULL)
-        fake_on_call(fake->calls);
+    fake_hook *on_call = atomic_load(&fake_on_call);
+    if (on_call != NULL)
+        on_call(fake->calls);
     switch (fault) {
     case FAKE_NONE:
         return RPC_OK;

@@ -85,7 +85,8 @@ struct fake_meta {
 
 extern struct fake_meta *fake;
 /* Called behind each call to Meta, with how many there were, on the job's thread; NULL: nothing. */
-extern void (*fake_on_call)(int calls);
+typedef void fake_hook(int calls);
+extern fake_hook *_Atomic fake_on_call;
 
 /* Maps the state file (made anew if `path` does not exist). */
 void fake_open(const char *path);
