@@ -166,9 +166,12 @@ run_tests() {
     export TSAN_OPTIONS=halt_on_error=1:suppressions=$root/test/support/tsan.supp
     # What the tests saw answered, for the last one (test/support/reasons.h).
     local reasons=$root/build/reasons
-    rm -f "$reasons"
-    LOTCAST_TEST_REASONS=$reasons run_suite release "release" "$@"
+    # And all that was asked of the facade, likewise (test/support/exchange.h).
+    local exchanges=$root/build/exchanges
+    rm -f "$reasons" "$exchanges"
+    LOTCAST_TEST_REASONS=$reasons LOTCAST_TEST_EXCHANGES=$exchanges run_suite release "release" "$@"
     [ $# -gt 0 ] || LOTCAST_TEST_REASONS=$reasons run_suite release "error reasons" --suite reasons
+    [ $# -gt 0 ] || LOTCAST_TEST_EXCHANGES=$exchanges run_suite release "exchanges" --suite exchanges
     run_suite asan "AddressSanitizer and UBSan" --no-suite e2e --no-suite style --no-suite sdk --no-suite buf --no-suite openapi --no-suite browser "$@"
     [ $# -gt 0 ] || run_suite asan "AddressSanitizer, end to end" --suite e2e-asan
     run_suite tsan "ThreadSanitizer" --suite unit --suite integration "$@"

@@ -400,10 +400,24 @@ static const char *success_text(struct openapi__document *document,
     return comment == NULL ? "Success." : comment;
 }
 
+/* What the method may answer, and the facade for it: a page of the frontend may be there, not yet.
+ */
+static uint64_t errors_of(const struct route *route)
+{
+    const char *first = route->template + 1;
+    uint64_t errors = 0;
+    for (unsigned i = 1; i < reason_count(); i++) {
+        if (registry_method_may_answer(route->method, (Lotcast__V1__Reason)i))
+            errors |= bit_of((Lotcast__V1__Reason)i);
+    }
+    if (strcmp(route->verb, "GET") == 0 && path_is_page(span_of(first, strcspn(first, "/:"))))
+        errors |= bit_of(LOTCAST__V1__REASON__REASON_NOT_FOUND);
+    return errors;
+}
+
 void openapi__write_answers(struct openapi__document *document, const struct route *route)
 {
     const struct registry_method *method = route->method;
-    uint64_t errors = 0;
     openapi__open(document, "responses");
     if (route->redirect != NULL) {
         write_redirect(document);
@@ -414,11 +428,7 @@ void openapi__write_answers(struct openapi__document *document, const struct rou
     }
     if (method->rules->cacheable)
         write_unchanged(document);
-    for (unsigned i = 1; i < reason_count(); i++) {
-        if (registry_method_may_answer(method, (Lotcast__V1__Reason)i))
-            errors |= bit_of((Lotcast__V1__Reason)i);
-    }
-    write_errors(document, errors, method);
+    write_errors(document, errors_of(route), method);
     openapi__close(document);
 }
 

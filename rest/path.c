@@ -268,3 +268,13 @@ enum query_fault query_parse(struct span raw, struct arena *arena, struct query 
     }
     return QUERY_OK;
 }
+
+bool path_is_page(struct span first_segment)
+{
+    static const char *const pages[] = {"admin", "app", "onboarding", "login", "signup"};
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+        if (span_equal_string(first_segment, pages[i]))
+            return true;
+    }
+    return false;
+}

@@ -174,23 +174,14 @@ static bool step_sizes(struct rest_request *request)
 
 /* --- path and method --- */
 
-static bool is_below(const struct path *path, const char *first)
-{
-    return path->count > 0 && span_equal_string(path->segments[0].text, first);
-}
-
 /* A browser that navigates to a page of the frontend, which is not there yet. */
 static bool is_navigation(const struct rest_request *request)
 {
-    static const char *const pages[] = {"admin", "app", "onboarding", "login", "signup"};
     const struct rest_values *accept = &request->headers[REST_HEADER_ACCEPT];
     if (!request->is_head && !span_equal_string(request->verb, "GET"))
         return false;
-    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
-        if (is_below(&request->path, pages[i]))
-            return accept->count == 1 && header_prefers_html(accept->items[0]);
-    }
-    return false;
+    return request->path.count > 0 && path_is_page(request->path.segments[0].text) &&
+           accept->count == 1 && header_prefers_html(accept->items[0]);
 }
 
 static bool answer_special(struct rest_request *request, const struct rest_special *special)

@@ -11,6 +11,8 @@
 #include <curl/curl.h>
 #include <yajl/yajl_tree.h>
 
+#include "test/support/exchange.h"
+
 #define TIMEOUT_MS_DEFAULT 60000
 #define URL_BYTES 16384
 #define PATH_PARTS_MAX 8
@@ -121,8 +123,11 @@ void rest_client_request(struct rest_client *client, const char *method, const c
     if (curl_easy_perform(curl) == CURLE_OK)
         (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     ret_answer->status = (int)status;
-    if (!absolute)
+    if (!absolute) {
+        const struct exchange_request request = {method, path, header, body};
         keep_cookie(client, ret_answer->set_cookie);
+        exchange_record(&request, ret_answer);
+    }
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
 }

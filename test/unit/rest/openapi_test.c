@@ -350,6 +350,8 @@ static void test_errors(void **state)
         {RESPONSES("/api/webhooks/stripe|post") "|403", NULL}, /* from any origin */
         {RESPONSES("/api/auth/session|get") "|415", NULL},     /* no body */
         {RESPONSES("/api/customer/dashboard|get") "|405", NULL},
+        /* To a browser that navigates there it is a page, and there is none. */
+        {RESPONSES("/admin/audit|get") "|404", REF("responses", "NOT_FOUND")},
         {"components|responses|RATE_LIMITED|headers|Retry-After", REF("headers", "RetryAfter")},
         {"components|responses|AUTH_REQUIRED|headers|Set-Cookie", REF("headers", "SetCookie")},
         {"components|examples|AUTH_REQUIRED|value",
