@@ -204,12 +204,26 @@ static void never_hide_what_was_acknowledged(void **state)
     assert_int_equal(credits_of(session), 1000 + WRITES);
 }
 
+static int set_up_with(bool over_stream)
+{
+    fixture_start(&fixture,
+                  &(struct fixture_options){.signup_credits = 500, .over_stream = over_stream});
+    session = fixture_sign_up(&fixture, 1, &customer_id);
+    return 0;
+}
+
+/* All in one process, where the store answers before asking returns. */
 static int set_up(void **state)
 {
     (void)state;
-    fixture_start(&fixture, &(struct fixture_options){.signup_credits = 500});
-    session = fixture_sign_up(&fixture, 1, &customer_id);
-    return 0;
+    return set_up_with(false);
+}
+
+/* Over sockets, where it answers on a thread of its own, and calls come in batches. */
+static int set_up_stream(void **state)
+{
+    (void)state;
+    return set_up_with(true);
 }
 
 static int tear_down(void **state)
@@ -219,14 +233,20 @@ static int tear_down(void **state)
     return 0;
 }
 
+#define BOTH(test)                                              \
+    {#test " (direct)", test, set_up, tear_down, NULL},         \
+    {                                                           \
+#test " (stream)", test, set_up_stream, tear_down, NULL \
+    }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(are_given_until_something_changes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(are_one_customers_own, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(end_with_the_session, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(are_for_plain_calls_alone, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(never_hide_what_was_acknowledged, set_up, tear_down),
+        BOTH(are_given_until_something_changes),
+        BOTH(are_one_customers_own),
+        BOTH(end_with_the_session),
+        BOTH(are_for_plain_calls_alone),
+        BOTH(never_hide_what_was_acknowledged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

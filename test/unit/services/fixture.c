@@ -28,7 +28,19 @@ static void expect_ok(enum rpc_code code, const struct rpc_status *status)
         fail_msg("%s: %s (%s)", rpc_code_name(code), status->message, status->field);
 }
 
-static void start_store(struct fixture *fixture)
+/* Listens beside the records, as a role does for the next one, and opens a channel to it. */
+static void open_stream(const struct fixture *fixture, const char *name, struct rpc_server *server,
+                        struct rpc_channel **ret_channel)
+{
+    struct rpc_status status;
+    char url[128];
+    (void)snprintf(url, sizeof url, "ipc://%s/%s.sock", fixture->directory, name);
+    expect_ok(rpc_server_listen(server, url, RPC_TRUST_ROLE, &status), &status);
+    struct rpc_channel_options channel = {.url = url};
+    expect_ok(rpc_channel_open(&channel, ret_channel, &status), &status);
+}
+
+static void start_store(struct fixture *fixture, bool over_stream)
 {
     struct rpc_status status;
     struct registry_sources sources = registry_sources_get();
@@ -41,10 +53,14 @@ static void start_store(struct fixture *fixture)
                                         .services = &fixture->race.service,
                                         .service_count = 1,
                                         .interceptors = reasons_recorder(),
-                                        .interceptor_count = 1};
+                                        .interceptor_count = 1,
+                                        .runs_inline = over_stream};
     expect_ok(rpc_server_create(&server, &fixture->store_server, &status), &status);
     struct rpc_channel_options channel = {.url = "direct:", .server = fixture->store_server};
-    expect_ok(rpc_channel_open(&channel, &fixture->store_channel, &status), &status);
+    if (over_stream)
+        open_stream(fixture, "store", fixture->store_server, &fixture->store_channel);
+    else
+        expect_ok(rpc_channel_open(&channel, &fixture->store_channel, &status), &status);
     fixture->store_client = store_client_create(fixture->store_channel, fixture->registry);
     assert_non_null(fixture->store_client);
 }
@@ -87,12 +103,12 @@ static void start_services(struct fixture *fixture, const struct fixture_options
     expect_ok(services_create(&services, &fixture->services, &status), &status);
 }
 
-static void start_server(struct fixture *fixture, bool over_nng, bool traced)
+static void start_server(struct fixture *fixture, const struct fixture_options *options)
 {
     struct rpc_status status;
     size_t interceptor_count = 0;
     fixture->interceptors[interceptor_count++] = *reasons_recorder();
-    if (traced)
+    if (options->traced)
         fixture->interceptors[interceptor_count++] =
             rpc_interceptor_trace_server(fixture->registry);
     fixture->interceptors[interceptor_count++] = services_interceptor_auth(fixture->services);
@@ -109,7 +125,11 @@ static void start_server(struct fixture *fixture, bool over_nng, bool traced)
                                         .heavy_workers = HEAVY_WORKERS};
     expect_ok(rpc_server_create(&server, &fixture->server, &status), &status);
     struct rpc_channel_options channel = {.url = "direct:", .server = fixture->server};
-    if (over_nng) {
+    if (options->over_stream) {
+        open_stream(fixture, "logic", fixture->server, &fixture->channel);
+        return;
+    }
+    if (options->over_nng) {
         (void)snprintf(fixture->rpc_url, sizeof fixture->rpc_url, "req+ipc://%s/rpc.sock",
                        fixture->directory);
         expect_ok(rpc_server_listen(fixture->server, fixture->rpc_url, RPC_TRUST_OPERATOR, &status),
@@ -125,9 +145,9 @@ void fixture_start(struct fixture *fixture, const struct fixture_options *option
     arena_init(&fixture->arena, ARENA_CALL_BYTES_MAX);
     fixture->context = (struct rpc_context){.arena = &fixture->arena, .deadline_ms = INT64_MAX};
     temp_directory(fixture->directory);
-    start_store(fixture);
+    start_store(fixture, options->over_stream);
     start_services(fixture, options);
-    start_server(fixture, options->over_nng, options->traced);
+    start_server(fixture, options);
 }
 
 void fixture_stop(struct fixture *fixture)

@@ -16,8 +16,9 @@ struct fixture_options {
     const char *stripe_url; /* of a stand-in of Stripe; NULL: Stripe is not configured */
     int64_t signup_credits;
     bool loopback_throttled;
-    bool traced;   /* calls have request ids, which come from metadata, as in a real server */
-    bool over_nng; /* calls go over REQ/REP as an operator's do, instead of direct: as rest's */
+    bool traced;      /* calls have request ids, which come from metadata, as in a real server */
+    bool over_nng;    /* calls go over REQ/REP as an operator's do, instead of direct: as rest's */
+    bool over_stream; /* or over ipc://, as rest's do between processes; the store's calls too */
 };
 
 struct fixture {
