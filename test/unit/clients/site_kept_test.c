@@ -77,7 +77,7 @@ static const struct place named_feed[] = {
 static struct {
     const struct place *places;
     size_t count;
-    const char *changed, *body;
+    _Atomic(const char *) changed, body;
 } served;
 
 /* Of the last scan. */
@@ -95,11 +95,12 @@ static bool answer(struct site_fixture *fixture, struct http_exchange *exchange)
 {
     (void)fixture;
     char headers[256], asked[128];
+    const char *changed = served.changed;
     for (size_t i = 0; i < served.count; i++) {
         const struct place *place = &served.places[i];
         if (strcmp(place->target, exchange->target) != 0)
             continue;
-        bool is_changed = served.changed != NULL && strcmp(served.changed, place->target) == 0;
+        bool is_changed = changed != NULL && strcmp(changed, place->target) == 0;
         const char *body = is_changed ? served.body : place->body;
         unsigned long long version = hash_of(body);
         if (body[0] == '!') { /* out of order */

@@ -18,10 +18,10 @@
 
 /* A site of a start page, two lists of links and PAGES items; by number what is wrong with it. */
 static struct {
-    bool has_sitemap, has_validators;
-    int status[PAGES]; /* of an item's page; 0: well */
-    int list_status;   /* of the second list */
-    int sitemap_status;
+    atomic_bool has_sitemap, has_validators;
+    atomic_int status[PAGES]; /* of an item's page; 0: well */
+    atomic_int list_status;   /* of the second list */
+    atomic_int sitemap_status;
 } site;
 
 static int write_page(const char *target, struct buffer *out)
@@ -82,7 +82,10 @@ struct test {
 
 static void begin(struct test *test, bool has_sitemap, bool has_validators)
 {
-    memset(&site, 0, sizeof site);
+    for (int i = 0; i < PAGES; i++)
+        site.status[i] = 0;
+    site.list_status = 0;
+    site.sitemap_status = 0;
     site.has_sitemap = has_sitemap;
     site.has_validators = has_validators;
     site_fixture_start(&test->fixture, NULL, 0);
