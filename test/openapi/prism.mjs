@@ -335,6 +335,7 @@ async function admins(state) {
     const made = await state.system.lotctl(['admin', 'create', '--email', 'ada@lotcast.example'], 'admin herons 1\n');
     assert.equal(made.code, 0, made.log);
     const admin = newBrowser(state);
+    state.admin = admin;
     const id = state.customerId;
     await ask(state, admin, '200', 'POST', '/api/auth/login', { email: 'ada@lotcast.example', password: 'admin herons 1' });
     const session = await ask(state, admin, '200', 'GET', '/api/auth/session');
@@ -396,6 +397,60 @@ async function pages(state) {
     await ask(state, browser, '204', 'OPTIONS', '/api/customer/dashboard', undefined, { kind: UNDESCRIBED });
 }
 
+/* The same body without one field, or with another value for it; `path` leads there. */
+function changed(body, path, value) {
+    const copy = structuredClone(body);
+    const place = path.slice(0, -1).reduce((at, name) => at[name], copy);
+    if (value === undefined) delete place[path.at(-1)];
+    else place[path.at(-1)] = value;
+    return copy;
+}
+
+/* Every field of an example, with whether its schema requires it: [path, required]. */
+function* fieldsOf(document, schema, example, path = []) {
+    const resolved = schema.$ref === undefined ? schema : document.components.schemas[schema.$ref.split('/').pop()];
+    const inner = resolved.oneOf?.[0] ?? resolved.allOf?.[0] ?? resolved;
+    if (inner !== resolved) yield* fieldsOf(document, inner, example, path);
+    for (const [name, property] of Object.entries(resolved.properties ?? {})) {
+        yield [[...path, name], resolved.required?.includes(name) ?? false];
+        if (example?.[name] !== undefined) yield* fieldsOf(document, property, example[name], [...path, name]);
+    }
+}
+
+/*
+ * What the document requires is what the service demands, whatever the state; what it does not require may be null.
+ * Straight to the service: prism has nothing to say here.
+ */
+async function requirements(state) {
+    let count = 0;
+    for (const [target, item] of Object.entries(state.document.paths)) {
+        for (const [method, operation] of Object.entries(item)) {
+            const content = operation.requestBody?.content?.['application/json'];
+            if (content?.example === undefined) continue;
+            const browser = new Browser(state.system.url);
+            const { cookie } = target.startsWith('/admin') ? state.admin : state.customer;
+            const send = (body) => {
+                browser.cookie = operation.security.length === 0 ? '' : cookie;
+                return browser.send(method.toUpperCase(), target.replace('{id}', state.customerId), { body });
+            };
+            for (const [path, required] of fieldsOf(state.document, content.schema, content.example)) {
+                const name = `${target} ${path.join('.')}`;
+                for (const value of [undefined, null]) {
+                    const { status, text } = await send(changed(content.example, path, value));
+                    if (required) assert.equal(status, 400, `${name} is required: ${text}`);
+                    else assert.notEqual(status, 400, `${name} is not required: ${text}`);
+                }
+                const { json } = await send(changed(content.example, path, { a: 1 }));
+                assert.match(json.error?.code ?? '', /UNKNOWN_FIELD|INVALID_/, name);
+                count++;
+            }
+            const { json } = await send({ ...content.example, unheardOf: 1 });
+            assert.equal(json.error?.code, 'UNKNOWN_FIELD', target);
+        }
+    }
+    assert.ok(count > 25, `${count}`);
+}
+
 async function coverage(state) {
     const operations = Object.values(state.document.paths).flatMap((item) => Object.values(item));
     const redirects = operations.filter((operation) => operation.responses['302']).map((operation) => operation.operationId);
@@ -436,6 +491,7 @@ const cases = [
     ['webhooks', webhooks],
     ['admins', admins],
     ['disconnecting Meta', disconnection],
+    ['what requests must have', requirements],
     ['what is no method', pages],
     ['every operation was seen to succeed', coverage],
     ['the proxy does find what is wrong', proxyWorks],
