@@ -46,6 +46,9 @@ static void write_info(struct openapi__document *document)
     openapi__text(document, "version", openapi__format(document, "%.2s", find_version(document)));
     openapi__text(document, "summary", "Ads for dealers: the API of the frontend and of admins.");
     openapi__text(document, "description", description);
+    openapi__open(document, "contact");
+    openapi__text(document, "name", "Lotcast");
+    openapi__close(document);
     openapi__open(document, "license");
     openapi__text(document, "name", "Proprietary");
     openapi__text(document, "identifier", "LicenseRef-Proprietary");

@@ -32,6 +32,7 @@ LOTCAST_DATA_DIR=$work/lotcast/data "$bin/lotctl" admin create --email "$admin" 
 cat <<TEXT
 
 Lotcast runs at $url   (logs: build/run/lotcast/log)
+The API, to read and to try: $url/api/docs
 The sandbox: Meta at $meta_url, a dealer's website at $site_url, Stripe at $stripe_url
 
 Demo customer: $email, password $password. Their dashboard:
