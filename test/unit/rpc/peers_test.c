@@ -411,16 +411,19 @@ static void test_foreign_uid_over_tcp(void **state)
     if (geteuid() != 0) {
         skip(); /* nobody else can be played */
     }
-    unsigned port = free_port();
-    char url[64];
-    (void)snprintf(url, sizeof url, "req+tcp://127.0.0.1:%u", port);
-    fixture_listen(&test->fixture, url);
-    pid_t child = fork();
-    if (child == 0)
-        _exit(nobody_is_taken(port) ? 1 : 0);
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
+    static const char *const forms[] = {"req+tcp", "tcp"};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        unsigned port = free_port();
+        char url[64];
+        int status;
+        (void)snprintf(url, sizeof url, "%s://127.0.0.1:%u", forms[i], port);
+        fixture_listen(&test->fixture, url);
+        pid_t child = fork();
+        if (child == 0)
+            _exit(nobody_is_taken(port) ? 1 : 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
 }
 
 /* Our client against NNG's own REP socket, which answers by hand. */

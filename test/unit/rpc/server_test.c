@@ -177,12 +177,17 @@ static unsigned free_port(void)
 static void test_tcp_on_loopback(void **state)
 {
     struct under_test *test = *state;
-    char url[64];
-    (void)snprintf(url, sizeof url, "req+tcp://127.0.0.1:%u", free_port());
-    fixture_listen(&test->fixture, url);
-    struct rpc_channel *channel = fixture_channel(&test->fixture, url);
-    assert_int_equal(fixture_call(channel, &test->context, ACTION_ECHO, "", NULL, NULL), RPC_OK);
-    rpc_channel_close(channel);
+    static const char *const forms[] = {"req+tcp://127.0.0.1", "tcp://127.0.0.1", "tcp://localhost",
+                                        "tcp://[::1]"};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        char url[64];
+        (void)snprintf(url, sizeof url, "%s:%u", forms[i], free_port());
+        fixture_listen(&test->fixture, url);
+        struct rpc_channel *channel = fixture_channel(&test->fixture, url);
+        assert_int_equal(fixture_call(channel, &test->context, ACTION_ECHO, "", NULL, NULL),
+                         RPC_OK);
+        rpc_channel_close(channel);
+    }
 }
 
 /* --- health and draining --- */

@@ -2,9 +2,10 @@
  * tls+tcp://: who is taken and who is not. The certificates are made here, each time.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -360,6 +361,159 @@ static void test_heals(void **state)
     rpc_channel_close(channel);
 }
 
+/* --- a wire that breaks --- */
+
+#define PAIRS_MAX 16
+
+/* Carries connections to the server, and breaks them all when told to. */
+struct proxy {
+    int listener;
+    unsigned port;
+    unsigned server_port;
+    atomic_bool cut;
+    atomic_bool stop;
+    int pairs[PAIRS_MAX][2];
+    size_t count;
+};
+
+static int tcp_socket(unsigned port, bool listens)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr = {htonl(INADDR_LOOPBACK)},
+                                  .sin_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int rc = listens ? bind(fd, (struct sockaddr *)&address, sizeof address)
+                     : connect(fd, (struct sockaddr *)&address, sizeof address);
+    if (rc == 0 && (!listens || listen(fd, 16) == 0))
+        return fd;
+    (void)close(fd);
+    return -1;
+}
+
+/* With a reset, in whatever they are. */
+static void break_pair(struct proxy *proxy, size_t index)
+{
+    const struct linger none = {.l_onoff = 1};
+    for (size_t i = 0; i < 2; i++) {
+        (void)setsockopt(proxy->pairs[index][i], SOL_SOCKET, SO_LINGER, &none, sizeof none);
+        (void)close(proxy->pairs[index][i]);
+    }
+    proxy->count--;
+    memcpy(proxy->pairs[index], proxy->pairs[proxy->count], sizeof proxy->pairs[index]);
+}
+
+static void take_pair(struct proxy *proxy)
+{
+    int from = accept4(proxy->listener, NULL, NULL, SOCK_CLOEXEC);
+    int to = from < 0 || proxy->count == PAIRS_MAX ? -1 : tcp_socket(proxy->server_port, false);
+    if (to < 0) {
+        (void)close(from);
+        return;
+    }
+    proxy->pairs[proxy->count][0] = from;
+    proxy->pairs[proxy->count][1] = to;
+    proxy->count++;
+}
+
+/* Whether both ends go on. */
+static bool carry(const int pair[2])
+{
+    for (size_t i = 0; i < 2; i++) {
+        char bytes[4096];
+        ssize_t len = recv(pair[i], bytes, sizeof bytes, MSG_DONTWAIT);
+        if (len == 0 || (len < 0 && errno != EAGAIN))
+            return false;
+        if (len > 0 && send(pair[1 - i], bytes, (size_t)len, MSG_NOSIGNAL) != len)
+            return false;
+    }
+    return true;
+}
+
+static void *proxy_main(void *arg)
+{
+    struct proxy *proxy = arg;
+    while (!atomic_load(&proxy->stop)) {
+        struct pollfd fds[1 + 2 * PAIRS_MAX] = {{.fd = proxy->listener, .events = POLLIN}};
+        for (size_t i = 0; i < 2 * proxy->count; i++)
+            fds[1 + i] = (struct pollfd){.fd = proxy->pairs[i / 2][i % 2], .events = POLLIN};
+        (void)poll(fds, 1 + 2 * proxy->count, 5);
+        bool cut = atomic_exchange(&proxy->cut, false);
+        for (size_t i = proxy->count; i-- > 0;)
+            if (cut || !carry(proxy->pairs[i]))
+                break_pair(proxy, i);
+        if ((fds[0].revents & POLLIN) != 0)
+            take_pair(proxy);
+    }
+    while (proxy->count > 0)
+        break_pair(proxy, 0);
+    (void)close(proxy->listener);
+    return NULL;
+}
+
+struct hammer {
+    struct rpc_channel *channel;
+    atomic_bool stop;
+    atomic_uint answered;
+    atomic_int unexpected;
+};
+
+static void *hammer_main(void *arg)
+{
+    struct hammer *hammer = arg;
+    while (!atomic_load(&hammer->stop)) {
+        struct fixture_context context;
+        fixture_context_init(&context, LONG_MS);
+        enum rpc_code code = fixture_call(hammer->channel, &context, ACTION_ECHO, "x", NULL, NULL);
+        fixture_context_fini(&context);
+        if (code == RPC_OK)
+            (void)atomic_fetch_add(&hammer->answered, 1);
+        else if (code != RPC_UNAVAILABLE && code != RPC_DEADLINE_EXCEEDED)
+            atomic_store(&hammer->unexpected, (int)code);
+    }
+    return NULL;
+}
+
+static atomic_uint answers_wanted;
+
+static bool has_answers(void *arg)
+{
+    struct hammer *hammer = arg;
+    return atomic_load(&hammer->answered) >= atomic_load(&answers_wanted);
+}
+
+/* Connections that break under load: calls end, and go on by themselves soon. */
+static void test_broken_wires(void **state)
+{
+    struct under_test *test = *state;
+    struct rpc_tls tls = tls_of(&test->ca, &test->client);
+    struct proxy proxy = {.port = free_port()};
+    struct hammer hammer = {0};
+    pthread_t proxy_thread;
+    pthread_t threads[4];
+    proxy.server_port = (unsigned)atoi(strrchr(test->url, ':') + 1);
+    proxy.listener = tcp_socket(proxy.port, true);
+    assert_true(proxy.listener >= 0);
+    assert_int_equal(pthread_create(&proxy_thread, NULL, proxy_main, &proxy), 0);
+    (void)snprintf(test->url, sizeof test->url, "tls+tcp://127.0.0.1:%u", proxy.port);
+    hammer.channel = open_channel(test, &tls);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, hammer_main, &hammer), 0);
+    for (int round = 0; round < 12; round++) {
+        atomic_store(&answers_wanted, atomic_load(&hammer.answered) + 20);
+        assert_true(wait_until(has_answers, &hammer, LONG_MS));
+        atomic_store(&proxy.cut, true);
+    }
+    atomic_store(&answers_wanted, atomic_load(&hammer.answered) + 20);
+    assert_true(wait_until(has_answers, &hammer, LONG_MS));
+    atomic_store(&hammer.stop, true);
+    for (size_t i = 0; i < 4; i++)
+        (void)pthread_join(threads[i], NULL);
+    assert_int_equal(atomic_load(&hammer.unexpected), 0);
+    rpc_channel_close(hammer.channel);
+    atomic_store(&proxy.stop, true);
+    (void)pthread_join(proxy_thread, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +523,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_peers_without_tls, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_heals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_broken_wires, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
