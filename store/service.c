@@ -118,6 +118,15 @@ static enum rpc_code reader_begin(struct store *store, const struct rpc_context 
     return code;
 }
 
+/* Ends the batch's snapshot before its time, so that the next read begins another. */
+static void renew_snapshot(struct rpc_batch *batch)
+{
+    if (batch == NULL || batch->shared == NULL)
+        return;
+    end_snapshot(batch->shared);
+    *batch = (struct rpc_batch){0};
+}
+
 /* What failed on a snapshot is not gone on with there: the file may have been reopened. */
 static void reader_end(struct store_reader *reader, struct rpc_batch *batch, enum rpc_code code)
 {
@@ -155,6 +164,9 @@ enum rpc_code store__read(struct store *store, const struct rpc_context *context
     enum rpc_code code = make_results(request, context->arena, response, status);
     for (size_t i = 0; i < request->n_ops && code == RPC_OK; i++)
         code = prepare_item(&store->tables, request->ops[i], context->arena, &items[i], status);
+    /* A stamp that is younger than the snapshot would vouch for what it had already changed. */
+    if (request->n_partitions > 0)
+        renew_snapshot(batch);
     if (code == RPC_OK && request->n_partitions > 0)
         code = read_stamps(store, context->arena, request->partitions, request->n_partitions,
                            &response->stamps, status);

@@ -144,6 +144,70 @@ static void are_nothing_while_a_commit_is_under_way(void **state)
     store__stamps_destroy(stamps);
 }
 
+/* What one read of a batch finds of customer 1's balance, with its stamp if that is asked for. */
+static int64_t read_in_batch(struct fixture *fixture, struct rpc_batch *batch, uint64_t *ret_stamp)
+{
+    struct test_context test;
+    struct rpc_status status;
+    Lotcast__V1__KeyPart key = LOTCAST__V1__KEY_PART__INIT;
+    Lotcast__V1__KeyPart *keys[] = {&key};
+    Lotcast__V1__GetOp get = LOTCAST__V1__GET_OP__INIT;
+    Lotcast__V1__ReadOp op = LOTCAST__V1__READ_OP__INIT;
+    Lotcast__V1__ReadOp *ops[] = {&op};
+    Lotcast__V1__Partition partition = LOTCAST__V1__PARTITION__INIT;
+    Lotcast__V1__Partition *partitions[] = {&partition};
+    Lotcast__V1__ReadRequest request = LOTCAST__V1__READ_REQUEST__INIT;
+    Lotcast__V1__ReadResponse response = LOTCAST__V1__READ_RESPONSE__INIT;
+    key.kind_case = LOTCAST__V1__KEY_PART__KIND_NUMBER;
+    key.number = 1;
+    get.table = registry_message_of(fixture->registry, BALANCE)->table->id;
+    get.n_key = 1;
+    get.key = keys;
+    op.kind_case = LOTCAST__V1__READ_OP__KIND_GET;
+    op.get = &get;
+    request.n_ops = 1;
+    request.ops = ops;
+    partition.table = get.table;
+    partition.key = &key;
+    request.n_partitions = ret_stamp == NULL ? 0 : 1;
+    request.partitions = partitions;
+    context_begin(&test);
+    expect_ok(store__read(fixture->store, &test.context, batch, &request, &response, &status),
+              &status);
+    assert_int_equal(response.results[0]->n_rows, 1);
+    ProtobufCBinaryData packed = response.results[0]->rows[0]->value;
+    Lotcast__V1__LedgerBalanceRecord *balance =
+        lotcast__v1__ledger_balance_record__unpack(NULL, packed.len, packed.data);
+    assert_non_null(balance);
+    int64_t found = balance->balance_centi;
+    if (ret_stamp != NULL)
+        *ret_stamp = response.stamps[0];
+    lotcast__v1__ledger_balance_record__free_unpacked(balance, NULL);
+    context_end(&test);
+    return found;
+}
+
+/* Reads of a batch share a snapshot; a stamp is never younger than the one it came with. */
+static void never_vouch_for_an_older_snapshot(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rpc_batch batch = {0};
+    uint64_t first;
+    uint64_t second;
+    Lotcast__V1__LedgerBalanceRecord balance = LOTCAST__V1__LEDGER_BALANCE_RECORD__INIT;
+    balance.customer_id = 1;
+    balance.balance_centi = 10;
+    (void)put_record(fixture, &balance);
+    assert_int_equal(read_in_batch(fixture, &batch, &first), 10);
+    balance.balance_centi = 20;
+    (void)put_record(fixture, &balance);
+    assert_int_equal(read_in_batch(fixture, &batch, NULL), 10); /* shared */
+    assert_int_equal(read_in_batch(fixture, &batch, &second), 20);
+    assert_true(first != second);
+    assert_non_null(batch.end);
+    batch.end(batch.shared);
+}
+
 static void refuse_what_is_no_partition(void **state)
 {
     struct fixture *fixture = *state;
@@ -180,6 +244,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(change_with_what_is_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(begin_anew_with_the_store, set_up, tear_down),
         cmocka_unit_test(are_nothing_while_a_commit_is_under_way),
+        cmocka_unit_test_setup_teardown(never_vouch_for_an_older_snapshot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuse_what_is_no_partition, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
