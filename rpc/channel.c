@@ -577,6 +577,8 @@ static const struct {
 
 static const struct rpc__transport *transport_of(const char *url)
 {
+    if (url != NULL && strchr(url, ',') != NULL)
+        return &rpc__transport_balance;
     for (size_t i = 0; url != NULL && i < sizeof transports / sizeof transports[0]; i++)
         if (strncmp(url, transports[i].prefix, strlen(transports[i].prefix)) == 0)
             return transports[i].transport;
@@ -612,8 +614,6 @@ enum rpc_code rpc_channel_open(const struct rpc_channel_options *options,
         return rpc_status_set(status, RPC_INVALID_ARGUMENT,
                               "a channel's URL begins with direct:, ipc://, tcp://, tls+tcp://, "
                               "req+ipc:// or req+tcp://");
-    if (strchr(options->url, ',') != NULL)
-        return rpc_status_set(status, RPC_INVALID_ARGUMENT, "a channel takes one URL only");
     struct rpc_channel *channel = channel_create(options);
     if (channel == NULL)
         return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
@@ -635,6 +635,8 @@ enum rpc_code rpc_channel_open(const struct rpc_channel_options *options,
 void rpc_channel_on_batch_end(struct rpc_channel *channel, void (*batch_end)(void))
 {
     atomic_store(&channel->batch_end, batch_end);
+    if (channel->transport->on_batch_end != NULL)
+        channel->transport->on_batch_end(channel->transport_state, batch_end);
 }
 
 void rpc_channel_close(struct rpc_channel *channel)

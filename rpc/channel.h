@@ -5,6 +5,9 @@
  *   ipc:// tcp:// tls+tcp://      frames over NNG's byte streams
  *   req+ipc:// req+tcp://         NNG's REQ/REP protocol, unary calls
  *
+ * A list of the latter with commas between them: calls go round those that are connected and serve,
+ * and are made again where that is safe (rpc/PROTOCOL.md, section 3).
+ *
  * A call is an asynchronous handle. Its events come on a thread of the transport's, or before
  * rpc_channel_start returns on the caller's own; they must not block: they hand over.
  * rpc_channel_call is the blocking wrapper.
@@ -107,8 +110,19 @@ struct rpc_tls {
     const char *key_file;
 };
 
+/* How calls to a list of addresses are made again; 0: the default. */
+struct rpc_channel_retry {
+    unsigned attempts_max;   /* of a call: 4 */
+    uint32_t backoff_ms;     /* before the second, doubled for each further one, with jitter: 20 */
+    uint32_t backoff_ms_max; /* 500 */
+    unsigned eject_failures; /* in a row, until an address is left out for a while: 5 */
+    uint32_t eject_ms;       /* that while, doubled when it fails again soon, with jitter: 1,000 */
+    uint32_t eject_ms_max;   /* 30,000 */
+};
+
 struct rpc_channel_options {
-    const char *url;
+    const char *url;                                   /* or several, with commas between them */
+    const struct rpc_channel_retry *retry;             /* of several; NULL: the defaults */
     const struct rpc_tls *tls;                         /* for tls+tcp://; read at opening */
     struct rpc_server *server;                         /* for direct: */
     const struct rpc_client_interceptor *interceptors; /* borrowed for the channel's life */

@@ -58,11 +58,17 @@ struct rpc__transport {
     void (*cancel)(void *state, struct rpc_call *call);
     /* So many more items of a stream may come. Any thread; NULL where there are no streams. */
     void (*grant)(void *state, struct rpc_call *call, uint32_t items);
+    /* What rpc_channel_on_batch_end was given; NULL where the channel's own events are all. */
+    void (*on_batch_end)(void *state, void (*batch_end)(void));
 };
 
 extern const struct rpc__transport rpc__transport_direct;
 extern const struct rpc__transport rpc__transport_reqrep;
 extern const struct rpc__transport rpc__transport_stream;
+extern const struct rpc__transport rpc__transport_balance; /* of a list of addresses */
+
+/* The push-back of a call that never left this process, in ms: it says that it was not run. */
+#define RPC__UNSENT_RETRY_AFTER_MS 20
 
 enum rpc__call_state { CALL_STARTING, CALL_LISTED, CALL_OVER };
 
@@ -173,6 +179,7 @@ struct rpc_server_call {
     size_t interceptors_run; /* whose `before` has run */
     bool may_inline;         /* it may run on the thread that resumes it */
     bool admitted;           /* taken although the server drains: its caller did not know yet */
+    bool pushed_back;        /* not run: the answer says so */
     struct rpc_batch *batch; /* it runs in; else NULL */
     struct rpc__flow *flow;  /* of a streaming method, in the arena; else NULL */
     const void *watched;     /* health.c's: what a Watch asks for */

@@ -112,6 +112,17 @@ static void settle(enum rpc_code code, const struct rpc_status *status, struct r
         (void)rpc_status_set(ret_final, RPC_RESOURCE_EXHAUSTED, "the answer is too large");
 }
 
+/* A plain code with a push-back says that the call was not run; this one was, and says so. */
+static void own_up(struct rpc_status *status)
+{
+    struct rpc_status plain = *status;
+    if (plain.retry_after_ms == 0 || plain.reason != LOTCAST__V1__REASON__REASON_UNSPECIFIED)
+        return;
+    (void)rpc_status_fail(status, rpc_reason_of_code(plain.code), NULL);
+    status->code = plain.code;
+    status->retry_after_ms = plain.retry_after_ms;
+}
+
 static void end_with(struct rpc_server_call *call, enum rpc_code code,
                      const struct rpc_status *status, struct rpc__body *body)
 {
@@ -121,6 +132,8 @@ static void end_with(struct rpc_server_call *call, enum rpc_code code,
     (void)twice;
     struct rpc_status final;
     settle(code, status, body, &final);
+    if (!call->pushed_back)
+        own_up(&final);
     const struct rpc_server *server = call->server;
     for (size_t i = call->interceptors_run; i-- > 0;) {
         const struct rpc_server_interceptor *interceptor = &server->interceptors[i];
@@ -163,6 +176,7 @@ void rpc__server_call_push_back(struct rpc_server_call *call, enum rpc_code code
     (void)rpc_status_set(&status, code, "%s",
                          rpc_reason_get(LOTCAST__V1__REASON__REASON_UNAVAILABLE)->message);
     status.retry_after_ms = retry_after_ms;
+    call->pushed_back = true;
     end_call(call, code, &status);
 }
 

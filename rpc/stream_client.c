@@ -121,6 +121,14 @@ static enum rpc_code unreachable(struct rpc_status *status)
     return rpc_status_set(status, RPC_UNAVAILABLE, "the service cannot be reached");
 }
 
+/* The same for a call that was not sent. */
+static enum rpc_code unsent(struct rpc_status *status)
+{
+    (void)unreachable(status);
+    status->retry_after_ms = RPC__UNSENT_RETRY_AFTER_MS;
+    return RPC_UNAVAILABLE;
+}
+
 /* Takes a call of that id off; NULL if it is over. */
 static struct rpc_call *take_call(struct rpc__client *client, uint64_t call_id)
 {
@@ -151,7 +159,10 @@ static struct rpc_call *take_lost_call(struct rpc__client *client, const struct 
 void rpc__client_end_lost_calls(struct rpc__client *client, const struct rpc__link *link)
 {
     struct rpc_status status;
-    (void)unreachable(&status);
+    if (link == NULL)
+        (void)unsent(&status);
+    else
+        (void)unreachable(&status);
     size_t index = 0;
     for (;;) {
         struct rpc_call *call = take_lost_call(client, link, &index);
@@ -403,7 +414,7 @@ static enum rpc_code wait_for_link(struct rpc__client *client, const struct rpc_
     if (slot != NULL && client->ready != NULL) {
         code = RPC_ABORTED;
     } else if (slot != NULL && client->failed && !waits) {
-        code = unreachable(status);
+        code = unsent(status);
     } else if (slot != NULL) {
         slot->fails_fast = !waits;
         start_waiting(client, slot, block);
