@@ -195,7 +195,7 @@ void rest_call_batch_end(void)
 static void start(struct rest_request *request, enum rest_call_phase phase,
                   const struct registry_method *method, const ProtobufCMessage *message)
 {
-    static const struct rpc_call_events events = {.done = request_done};
+    static const struct rpc_call_events events = {.done = request_done, .item = rest_stream_item};
     struct rest_thread *thread = request->thread;
     struct rpc_context context = {.arena = &request->arena,
                                   .deadline_ms = clock_mono_ms() + method->deadline_ms};
@@ -203,6 +203,8 @@ static void start(struct rest_request *request, enum rest_call_phase phase,
     memcpy(context.traceparent, request->traceparent, sizeof context.traceparent);
     struct rpc_request call = {
         .method = method, .message = message, .metadata = &request->metadata, .context = &context};
+    if (method->server_streaming)
+        call.stream_items = rest_stream_credits();
     request->phase = phase;
     request->call_deadline_ms = context.deadline_ms + REST_OVERRUN_MS;
     request->refs++;
@@ -265,6 +267,8 @@ void rest_call_begin(struct rest_request *request)
                                "Idempotency-Key");
     if (code == RPC_OK)
         code = transcode(request, &message, &status);
+    if (code == RPC_OK && request->route->method->server_streaming && !rest_stream_create(request))
+        code = rpc_status_set(&status, RPC_RESOURCE_EXHAUSTED, "out of memory");
     if (code != RPC_OK)
         answer_own_error(request, &status);
     else
@@ -277,15 +281,21 @@ void rest_call_cancel(struct rest_request *request)
         rpc_call_cancel(request->call);
 }
 
+void rest_call_respond_failure(struct rest_request *request)
+{
+    bool is_late = clock_mono_ms() >= request->call_deadline_ms - REST_OVERRUN_MS;
+    if (request->result.code == RPC_CANCELLED && is_late) /* a handler that saw time run out */
+        rest_respond_reason(request, LOTCAST__V1__REASON__REASON_DEADLINE_EXCEEDED, NULL);
+    else
+        rest_respond_status(request, &request->result);
+}
+
 static void answer(struct rest_request *request)
 {
     bool is_access = request->phase == REST_CALL_ACCESS;
-    bool is_late = clock_mono_ms() >= request->call_deadline_ms - REST_OVERRUN_MS;
     request->phase = REST_CALL_NONE;
-    if (request->result.code == RPC_CANCELLED && is_late) /* a handler that saw time run out */
-        rest_respond_reason(request, LOTCAST__V1__REASON__REASON_DEADLINE_EXCEEDED, NULL);
-    else if (request->result.code != RPC_OK)
-        rest_respond_status(request, &request->result);
+    if (request->result.code != RPC_OK)
+        rest_call_respond_failure(request);
     else if (is_access)
         rest_respond_status(request, &request->own_error);
     else
@@ -295,6 +305,9 @@ static void answer(struct rest_request *request)
 void rest_call_over(struct rest_request *request)
 {
     struct rpc_call *call = request->call;
+    bool streams = request->stream != NULL && request->phase == REST_CALL_METHOD;
+    if (streams && !rest_stream_end(request))
+        return;
     request->call = NULL;
     h2o_linklist_unlink(&request->call_link);
     request->leave_ms = 0;
@@ -302,7 +315,9 @@ void rest_call_over(struct rest_request *request)
         metric_add(&rest_metric_in_flight, -1);
     if (call != NULL)
         rpc_call_unref(call);
-    if (request->req != NULL && !request->answered)
+    if (streams)
+        request->phase = REST_CALL_NONE;
+    else if (request->req != NULL && !request->answered)
         answer(request);
     rpc_payload_release(&request->payload);
     request->payload = (struct rpc_payload){0};

@@ -58,6 +58,7 @@ struct rest_address_table;
 struct rest_ready;
 struct rest_scrape;
 struct rest_scraped;
+struct rest_stream;
 
 struct rest {
     const struct registry *registry;
@@ -112,6 +113,7 @@ struct rest_thread {
     h2o_socket_t *listener;
     bool accept_paused; /* out of descriptors: until the next tick */
     h2o_multithread_receiver_t replies;
+    h2o_multithread_receiver_t items; /* of streams */
     h2o_multithread_receiver_t wakeups;
     h2o_multithread_message_t wakeup; /* linked while `woken` */
     atomic_int commands;              /* of enum rest_command; any thread sets */
@@ -272,6 +274,7 @@ struct rest_request {
     struct rpc_status result;
     struct rpc_payload payload;
     struct rest_request *done_next; /* of those that one message tells of */
+    struct rest_stream *stream;     /* the answer of a streaming method; NULL: it is none */
     h2o_multithread_message_t message;
 
     /* REST_CALL_SCRAPE. */
@@ -297,6 +300,8 @@ void rest_call_begin(struct rest_request *request);
 void rest_call_cancel(struct rest_request *request);
 /* The call has ended: answers, and drops the call's reference. */
 void rest_call_over(struct rest_request *request);
+/* Answers with what the call failed with. */
+void rest_call_respond_failure(struct rest_request *request);
 /* Behind calls of the channel that ended together on this thread: wakes each loop once. */
 void rest_call_batch_end(void);
 
@@ -315,8 +320,39 @@ void rest_respond_not_allowed(struct rest_request *request, const char *allow);
 void rest_respond_body(struct rest_request *request, const char *content_type);
 /* 200 with a file that outlives the request; 304 where the client has it. */
 void rest_respond_file(struct rest_request *request, const struct rest_file *file);
+/* What the first piece of a file says of it all; texts in the request's arena. */
+struct rest_piece_head {
+    const char *content_type; /* NULL: no piece has come */
+    const char *disposition;  /* or NULL */
+};
+/* Adds an item of a streaming method to request->body; the first fills in the head. False: it
+ * cannot be answered. */
+bool rest_respond_piece_take(struct rest_request *request, struct span packed, struct arena *arena,
+                             struct rest_piece_head *head);
+/* 200 with all pieces, or 304. */
+void rest_respond_pieces_whole(struct rest_request *request, const struct rest_piece_head *head);
+/* The head of a 200 whose length is not known, for h2o_start_response. */
+void rest_respond_pieces_begin(struct rest_request *request, const struct rest_piece_head *head);
 void rest_respond_add_header(struct rest_request *request, const h2o_token_t *token,
                              const char *value);
+
+/* --- stream.c: answers that come in pieces --- */
+
+/* Before the call of a streaming method. False: out of memory. */
+bool rest_stream_create(struct rest_request *request);
+/* With its request, when no call is under way. Takes NULL. */
+void rest_stream_destroy(struct rest_stream *stream);
+/* Items that may come before more are granted. */
+uint32_t rest_stream_credits(void);
+/* An item of the request's call; `arg` is the request. Any thread. */
+void rest_stream_item(void *arg, struct rpc_payload *payload);
+/* Its call is over. False: items are on their way to the loop, and rest_call_over is called again
+ * behind them. */
+bool rest_stream_end(struct rest_request *request);
+/* Whether its answer has begun and is not whole yet. */
+bool rest_stream_is_sending(const struct rest_request *request);
+/* Items that other threads have posted. */
+void rest_stream_on_items(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages);
 
 /* --- special.c: paths that are no methods --- */
 

@@ -322,6 +322,7 @@ void rest_request_unref(struct rest_request *request)
     if (--request->refs > 0)
         return;
     rpc_payload_release(&request->payload);
+    rest_stream_destroy(request->stream);
     buffer_fini(&request->body);
     arena_fini(&request->arena);
     free(request);
@@ -404,9 +405,9 @@ void rest_requests_tick(struct rest_thread *thread, int64_t now_ms)
     while (node != &thread->calls) {
         struct rest_request *request = H2O_STRUCT_FROM_MEMBER(struct rest_request, call_link, node);
         node = node->next;
-        if (request->req == NULL || request->answered)
+        if (request->req == NULL || (request->answered && !rest_stream_is_sending(request)))
             continue;
-        if (request->call_deadline_ms <= now_ms) {
+        if (request->call_deadline_ms <= now_ms && !request->answered) {
             rest_call_cancel(request);
             rest_respond_reason(request, LOTCAST__V1__REASON__REASON_DEADLINE_EXCEEDED, NULL);
         } else if (request->leave_ms != 0 && request->leave_ms <= now_ms && !request->client_left) {

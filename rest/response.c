@@ -480,3 +480,47 @@ void rest_respond_message(struct rest_request *request, struct span packed)
     answer.cacheable = method->rules->cacheable && !answer.accepted;
     respond_body(request, &answer);
 }
+
+/* --- a file that comes in pieces --- */
+
+bool rest_respond_piece_take(struct rest_request *request, struct span packed, struct arena *arena,
+                             struct rest_piece_head *head)
+{
+    const struct route *route = request->route;
+    const char *type = NULL;
+    ProtobufCMessage *item = NULL;
+    struct rpc_status status;
+    if (rpc_message_unpack(route->method->output->descriptor, packed, arena, &item, &status) !=
+            RPC_OK ||
+        !take_raw_body(request, route->answer == NULL ? item : message_field(item, route->answer),
+                       &type))
+        return false;
+    if (head->content_type != NULL)
+        return true;
+    head->content_type = arena_strdup(&request->arena, type);
+    return head->content_type != NULL && find_disposition(request, item, &head->disposition);
+}
+
+void rest_respond_pieces_whole(struct rest_request *request, const struct rest_piece_head *head)
+{
+    const struct answer answer = {.content_type = head->content_type,
+                                  .disposition = head->disposition,
+                                  .cacheable = request->route->method->rules->cacheable};
+    if (head->content_type == NULL) /* a stream without an item is none */
+        respond_internal(request);
+    else
+        respond_body(request, &answer);
+}
+
+void rest_respond_pieces_begin(struct rest_request *request, const struct rest_piece_head *head)
+{
+    begin(request, 200, request->route->method->rules->cacheable ? revalidate : no_store);
+    rest_respond_add_header(request, H2O_TOKEN_CONTENT_TYPE, head->content_type);
+    if (head->disposition != NULL)
+        rest_respond_add_header(request, H2O_TOKEN_CONTENT_DISPOSITION, head->disposition);
+    /* Its end is where the connection ends, for who knows no chunks. */
+    if (request->thread->draining || request->req->version < 0x101)
+        request->req->http1_is_persistent = 0;
+    request->answered = true;
+    request->status = request->req->res.status;
+}

@@ -226,6 +226,17 @@ static enum rpc_code resolve_response(const struct declaration *declaration, str
     return RPC_OK;
 }
 
+/* Items are pieces of one file; what an answer says beside its body has no place there. */
+static enum rpc_code check_stream(const struct declaration *declaration, const struct route *route)
+{
+    if (declaration->method->server_streaming &&
+        (!route->raw_answer || route->redirect != NULL || route->accepted != NULL ||
+         route->session != NULL))
+        return refuse(declaration, "a streaming method is answered as a google.api.HttpBody alone",
+                      route->template);
+    return RPC_OK;
+}
+
 enum rpc_code route_make(const struct registry_method *method, const Google__Api__HttpRule *rule,
                          struct arena *arena, struct route *ret_route,
                          struct template *ret_template, struct rpc_status *status)
@@ -238,6 +249,8 @@ enum rpc_code route_make(const struct registry_method *method, const Google__Api
         code = resolve_body(&declaration, &route);
     if (code == RPC_OK)
         code = resolve_response(&declaration, &route);
+    if (code == RPC_OK)
+        code = check_stream(&declaration, &route);
     if (code != RPC_OK)
         return code;
     *ret_route = route;

@@ -187,8 +187,6 @@ static enum rpc_code add_method(struct router *router, const struct registry_met
     const Google__Api__HttpRule *rule = method->http;
     if (method->rules->access == LOTCAST__V1__ACCESS__ACCESS_INTERNAL)
         return refuse(method, "an INTERNAL method has no route", method->service_name, status);
-    if (method->server_streaming)
-        return refuse(method, "a streaming method has no route", method->service_name, status);
     enum rpc_code code = add_rule(router, method, rule, status);
     for (size_t i = 0; code == RPC_OK && i < rule->n_additional_bindings; i++) {
         if (rule->additional_bindings[i]->n_additional_bindings > 0)

@@ -19,7 +19,7 @@ struct router;
  * message that names the method, for a template that is malformed or has `**` before its end, two
  * routes of one verb and shape (whatever their variables are called), an unknown or unfit field, a
  * body where the verb takes none, one that a variable fills too, a binding within a binding, a
- * route of an INTERNAL or a streaming method.
+ * route of an INTERNAL method, or of a streaming one whose items are no google.api.HttpBody.
  */
 enum rpc_code router_create(const struct registry *registry, struct router **ret_router,
                             struct rpc_status *status) __attribute__((warn_unused_result));

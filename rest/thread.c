@@ -151,6 +151,7 @@ static void open_loop(struct rest_thread *thread)
     h2o_linklist_init_anchor(&thread->rearms);
     h2o_multithread_register_receiver(thread->context.queue, &thread->replies,
                                       rest_request_on_replies);
+    h2o_multithread_register_receiver(thread->context.queue, &thread->items, rest_stream_on_items);
     h2o_multithread_register_receiver(thread->context.queue, &thread->wakeups, on_wakeup);
     thread->random_used = sizeof thread->random;
     rest_watch_open(thread);
@@ -166,6 +167,7 @@ static void close_loop(struct rest_thread *thread)
     h2o_multithread_queue_t *queue = context->queue;
     rest_watch_close(thread);
     h2o_multithread_unregister_receiver(queue, &thread->replies);
+    h2o_multithread_unregister_receiver(queue, &thread->items);
     h2o_multithread_unregister_receiver(queue, &thread->wakeups);
     h2o_timeout_unlink(&context->http2._graceful_shutdown_timeout);
     h2o_context_dispose(context);

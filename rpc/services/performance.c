@@ -32,6 +32,8 @@
 #define TOP_ASKED 20
 /* A row of the CSV has less. */
 #define CSV_ROW_BYTES 128
+/* Rows that one piece of a file has, at most. */
+#define CSV_PIECE_ROWS 64
 
 /* What is asked for. */
 struct asked {
@@ -379,62 +381,133 @@ static enum rpc_code get_performance(struct rpc_server_call *call, const void *r
 
 /* --- CSV --- */
 
-/* The rows, in the arena; empty when out of memory. */
-static ProtobufCBinaryData make_csv(const struct store_read_op *days, struct period period,
-                                    struct arena *arena)
+static const char csv_header[] = "date,impressions,clicks,ctr,reach\r\n";
+static const char csv_type[] = "text/csv; charset=utf-8";
+
+static void add_row(struct buffer *csv, const Lotcast__V1__InsightDayRecord *figures)
 {
-    size_t count = (size_t)(period.last_day - period.first_day + 1);
-    struct buffer csv;
-    size_t at = 0;
-    ProtobufCBinaryData body = {0};
-    buffer_init(&csv, (count + 1) * CSV_ROW_BYTES);
-    (void)buffer_append_string(&csv, "date,impressions,clicks,ctr,reach\r\n");
-    for (size_t i = 0; i < count; i++) {
-        const Lotcast__V1__InsightDayRecord figures =
-            day_figures(days, period.first_day + (int32_t)i, &at);
-        int64_t ctr = estimate_ctr_hundredths(figures.clicks, figures.impressions);
-        char date[PERIOD_DATE_BYTES];
-        period_format_day(figures.day, date);
-        (void)buffer_printf(&csv, "%s,%lld,%lld,%lld.%02lld,%lld\r\n", date,
-                            (long long)figures.impressions, (long long)figures.clicks,
-                            (long long)(ctr / 100), (long long)(ctr % 100),
-                            (long long)figures.reach);
+    int64_t ctr = estimate_ctr_hundredths(figures->clicks, figures->impressions);
+    char date[PERIOD_DATE_BYTES];
+    period_format_day(figures->day, date);
+    (void)buffer_printf(csv, "%s,%lld,%lld,%lld.%02lld,%lld\r\n", date,
+                        (long long)figures->impressions, (long long)figures->clicks,
+                        (long long)(ctr / 100), (long long)(ctr % 100), (long long)figures->reach);
+}
+
+static void add_rows(struct buffer *csv, const struct store_read_op *days, int32_t first,
+                     int32_t last, size_t *at)
+{
+    for (int32_t day = first; day <= last; day++) {
+        const Lotcast__V1__InsightDayRecord figures = day_figures(days, day, at);
+        add_row(csv, &figures);
     }
-    char *copy = csv.failed ? NULL : arena_strndup(arena, csv.data, csv.len);
-    if (copy != NULL)
-        body = (ProtobufCBinaryData){csv.len, (uint8_t *)copy};
-    buffer_fini(&csv);
-    return body;
+}
+
+/* What both forms of the file are made from. */
+struct csv_source {
+    struct asked asked;
+    struct store_read_op days;
+    char *file_name;
+};
+
+static enum rpc_code read_csv_source(struct rpc_server_call *call, const char *period,
+                                     const char *from, const char *to, struct csv_source *source,
+                                     struct rpc_status *status)
+{
+    struct services *services = rpc_server_call_self(call);
+    struct rpc_context *context = rpc_server_call_context(call);
+    int64_t customer_id = rpc_server_call_principal(call)->customer_id;
+    char today[PERIOD_DATE_BYTES];
+    enum rpc_code code =
+        take_request(services, context, customer_id, period, from, to, &source->asked, status);
+    if (code != RPC_OK)
+        return code;
+    source->days = days_op(customer_id, source->asked.period);
+    code = store_read(services->options.store, context, &source->days, 1, status);
+    if (code != RPC_OK)
+        return services__store_failed(code, status);
+    period_format_day(source->asked.today, today);
+    source->file_name = arena_printf(context->arena, "performance-%s.csv", today);
+    return source->file_name == NULL ? out_of_memory(status) : RPC_OK;
 }
 
 static enum rpc_code export_performance(struct rpc_server_call *call, const void *request_message,
                                         void *response_message, struct rpc_status *status)
 {
-    struct services *services = rpc_server_call_self(call);
-    struct rpc_context *context = rpc_server_call_context(call);
     const Lotcast__V1__ExportPerformanceRequest *request = request_message;
     Lotcast__V1__ExportPerformanceResponse *response = response_message;
-    int64_t customer_id = rpc_server_call_principal(call)->customer_id;
-    struct asked asked;
-    char today[PERIOD_DATE_BYTES];
-    enum rpc_code code = take_request(services, context, customer_id, request->period,
-                                      request->from, request->to, &asked, status);
+    struct arena *arena = rpc_server_call_arena(call);
+    struct csv_source source;
+    struct buffer csv;
+    size_t at = 0;
+    enum rpc_code code =
+        read_csv_source(call, request->period, request->from, request->to, &source, status);
     if (code != RPC_OK)
         return code;
-    struct store_read_op days = days_op(customer_id, asked.period);
-    code = store_read(services->options.store, context, &days, 1, status);
-    if (code != RPC_OK)
-        return services__store_failed(code, status);
-    Google__Api__HttpBody *body = arena_alloc(context->arena, sizeof *body);
-    period_format_day(asked.today, today);
-    response->file_name = arena_printf(context->arena, "performance-%s.csv", today);
-    if (body == NULL || response->file_name == NULL)
+    const struct period period = source.asked.period;
+    buffer_init(&csv, ((size_t)(period.last_day - period.first_day) + 2) * CSV_ROW_BYTES);
+    (void)buffer_append_string(&csv, csv_header);
+    add_rows(&csv, &source.days, period.first_day, period.last_day, &at);
+    Google__Api__HttpBody *body = arena_alloc(arena, sizeof *body);
+    char *copy = csv.failed ? NULL : arena_strndup(arena, csv.data, csv.len);
+    size_t len = csv.len;
+    buffer_fini(&csv);
+    if (body == NULL || copy == NULL)
         return out_of_memory(status);
     google__api__http_body__init(body);
-    body->content_type = (char *)"text/csv; charset=utf-8";
-    body->data = make_csv(&days, asked.period, context->arena);
+    body->content_type = (char *)csv_type;
+    body->data = (ProtobufCBinaryData){len, (uint8_t *)copy};
     response->body = body;
-    return body->data.len == 0 ? out_of_memory(status) : RPC_OK;
+    response->file_name = source.file_name;
+    return RPC_OK;
 }
 
-rpc_handler *const performance_handlers[] = {get_performance, export_performance};
+/* --- CSV, in pieces --- */
+
+static enum rpc_code send_pieces(struct rpc_server_call *call, const struct csv_source *source,
+                                 struct buffer *csv, struct rpc_status *status)
+{
+    const struct period period = source->asked.period;
+    Lotcast__V1__DownloadPerformanceResponse piece =
+        LOTCAST__V1__DOWNLOAD_PERFORMANCE_RESPONSE__INIT;
+    Google__Api__HttpBody body = GOOGLE__API__HTTP_BODY__INIT;
+    size_t at = 0;
+    enum rpc_code code = RPC_OK;
+    piece.body = &body;
+    piece.file_name = source->file_name;
+    body.content_type = (char *)csv_type;
+    (void)buffer_append_string(csv, csv_header);
+    for (int32_t day = period.first_day; day <= period.last_day && code == RPC_OK;
+         day += CSV_PIECE_ROWS) {
+        int32_t last = day + CSV_PIECE_ROWS - 1;
+        add_rows(csv, &source->days, day, last < period.last_day ? last : period.last_day, &at);
+        if (csv->failed)
+            return out_of_memory(status);
+        body.data = (ProtobufCBinaryData){csv->len, csv->data};
+        code = rpc_server_call_send(call, &piece, status);
+        buffer_clear(csv);
+        piece.file_name = (char *)""; /* the first has said it */
+        body.content_type = (char *)"";
+    }
+    return code;
+}
+
+static enum rpc_code download_performance(struct rpc_server_call *call, const void *request_message,
+                                          void *response_message, struct rpc_status *status)
+{
+    const Lotcast__V1__DownloadPerformanceRequest *request = request_message;
+    struct csv_source source;
+    struct buffer csv;
+    (void)response_message; /* the items have it all */
+    enum rpc_code code =
+        read_csv_source(call, request->period, request->from, request->to, &source, status);
+    if (code != RPC_OK)
+        return code;
+    buffer_init(&csv, (CSV_PIECE_ROWS + 1) * CSV_ROW_BYTES);
+    code = send_pieces(call, &source, &csv, status);
+    buffer_fini(&csv);
+    return code;
+}
+
+rpc_handler *const performance_handlers[] = {get_performance, export_performance,
+                                             download_performance};

@@ -44,6 +44,7 @@ const char *__lsan_default_suppressions(void)
 atomic_int rest_fixture_calls;
 atomic_int rest_fixture_waiting;
 atomic_int rest_fixture_cancelled;
+atomic_int rest_fixture_pieces;
 
 /* --- calls that wait for rest_fixture_release or for their caller to leave --- */
 
@@ -310,22 +311,60 @@ static enum rpc_code receive_stripe_event(struct rpc_server_call *call, const vo
                                    (const char *)request->data.data, print_metadata(call));
 }
 
-/* The file's name and type are the period's text: "name,type". */
-static enum rpc_code export_performance(struct rpc_server_call *call, const void *request_,
-                                        void *response_, struct rpc_status *status)
+/* What `to` asks for: "pieces/COUNTxSIZE", with "-fail" behind it where it ends so. */
+static bool read_pieces(const char *text, unsigned *ret_count, size_t *ret_size, bool *ret_fails)
 {
-    const Lotcast__V1__ExportPerformanceRequest *request = request_;
-    Lotcast__V1__ExportPerformanceResponse *response = response_;
-    struct arena *arena = rpc_server_call_arena(call);
-    static const char csv[] = "date,impressions\r\n";
-    enum rpc_code code = need_session(call, status);
-    response->file_name = arena_strdup(arena, request->from);
-    response->body = arena_alloc(arena, sizeof *response->body);
-    google__api__http_body__init(response->body);
-    response->body->content_type = arena_strdup(arena, request->to);
-    response->body->data.data = (uint8_t *)csv;
-    response->body->data.len = sizeof csv - 1;
+    char end[8] = "";
+    int taken = sscanf(text, "pieces/%ux%zu%7s", ret_count, ret_size, end);
+    *ret_fails = strcmp(end, "-fail") == 0;
+    return taken >= 2;
+}
+
+/* Sends so many pieces; each byte of one is its number's. */
+static enum rpc_code send_pieces(struct rpc_server_call *call, unsigned count, size_t size,
+                                 Lotcast__V1__DownloadPerformanceResponse *piece,
+                                 struct rpc_status *status)
+{
+    enum rpc_code code = RPC_OK;
+    uint8_t *bytes = arena_alloc(rpc_server_call_arena(call), size);
+    assert_non_null(bytes);
+    piece->body->data = (ProtobufCBinaryData){size, bytes};
+    for (unsigned i = 0; i < count && code == RPC_OK; i++) {
+        memset(bytes, 'a' + (int)(i % 26), size);
+        code = rpc_server_call_send(call, piece, status);
+        if (code == RPC_OK)
+            atomic_fetch_add(&rest_fixture_pieces, 1);
+    }
+    if (code == RPC_CANCELLED)
+        atomic_fetch_add(&rest_fixture_cancelled, 1);
     return code;
+}
+
+/* The file's name and type are the period's text: "name,type". */
+static enum rpc_code download_performance(struct rpc_server_call *call, const void *request_,
+                                          void *response, struct rpc_status *status)
+{
+    const Lotcast__V1__DownloadPerformanceRequest *request = request_;
+    Lotcast__V1__DownloadPerformanceResponse piece =
+        LOTCAST__V1__DOWNLOAD_PERFORMANCE_RESPONSE__INIT;
+    Google__Api__HttpBody body = GOOGLE__API__HTTP_BODY__INIT;
+    static const char csv[] = "date,impressions\r\n";
+    unsigned count = 0;
+    size_t size = 0;
+    bool fails = false;
+    enum rpc_code code = need_session(call, status);
+    (void)response;
+    piece.file_name = request->from;
+    piece.body = &body;
+    body.content_type = request->to;
+    if (code != RPC_OK)
+        return code;
+    if (read_pieces(request->to, &count, &size, &fails)) {
+        code = send_pieces(call, count, size, &piece, status);
+        return code == RPC_OK && fails ? rpc_status_set(status, RPC_UNAVAILABLE, "no more") : code;
+    }
+    body.data = (ProtobufCBinaryData){sizeof csv - 1, (uint8_t *)csv};
+    return rpc_server_call_send(call, &piece, status);
 }
 
 static enum rpc_code sync_ads(struct rpc_server_call *call, const void *request, void *response_,
@@ -356,7 +395,7 @@ static const struct handler_row {
     {&lotcast__v1__onboarding__descriptor, "ConnectWebsite", connect_website},
     {&lotcast__v1__onboarding__descriptor, "Launch", launch},
     {&lotcast__v1__billing__descriptor, "ReceiveStripeEvent", receive_stripe_event},
-    {&lotcast__v1__performance__descriptor, "ExportPerformance", export_performance},
+    {&lotcast__v1__performance__descriptor, "DownloadPerformance", download_performance},
     {&lotcast__v1__performance__descriptor, "GetPerformance", rest_pages_echo},
     {&lotcast__v1__ads__descriptor, "Sync", sync_ads},
     {&lotcast__v1__inventory__descriptor, "ListItems", rest_pages_list_items},

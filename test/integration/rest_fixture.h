@@ -22,9 +22,11 @@ struct rest_fixture {
 };
 
 /* What the handlers have seen, over all fixtures of the process. */
-extern atomic_int rest_fixture_calls;     /* handlers that ran */
-extern atomic_int rest_fixture_waiting;   /* ConnectWebsite {"url":"wait"} under way */
-extern atomic_int rest_fixture_cancelled; /* of those, how many saw their caller leave */
+extern atomic_int rest_fixture_calls;   /* handlers that ran */
+extern atomic_int rest_fixture_waiting; /* ConnectWebsite {"url":"wait"} under way */
+extern atomic_int
+    rest_fixture_cancelled; /* of those, and of streams, how many saw their caller leave */
+extern atomic_int rest_fixture_pieces; /* of DownloadPerformance, sent */
 
 /* `adjust` may change the options before the facade is made; NULL: the defaults, two threads. */
 void rest_fixture_start(struct rest_fixture *fixture, void (*adjust)(struct rest_options *options));

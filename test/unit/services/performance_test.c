@@ -101,6 +101,57 @@ static void put_campaign(struct logic *logic)
     (void)put_record(logic->store, &campaign);
 }
 
+/* A file put together from its pieces; what the first says holds for it. */
+struct file {
+    char name[64];
+    char type[64];
+    char text[64 * 1024];
+    size_t len;
+    size_t pieces;
+};
+
+static void add_piece(struct file *file, const Lotcast__V1__DownloadPerformanceResponse *piece)
+{
+    assert_non_null(piece->body);
+    if (file->pieces++ == 0) {
+        (void)snprintf(file->name, sizeof file->name, "%s", piece->file_name);
+        (void)snprintf(file->type, sizeof file->type, "%s", piece->body->content_type);
+    } else {
+        assert_string_equal(piece->file_name, "");
+    }
+    assert_true(piece->body->data.len > 0);
+    assert_true(piece->body->data.len < sizeof file->text - file->len);
+    memcpy(file->text + file->len, piece->body->data.data, piece->body->data.len);
+    file->len += piece->body->data.len;
+    file->text[file->len] = '\0';
+}
+
+/* Reads a file with credit for `credits` pieces at a time. */
+static enum rpc_code export_with(struct logic *logic, struct test_context *test, uint32_t credits,
+                                 const Lotcast__V1__DownloadPerformanceRequest *request,
+                                 struct file *ret_file, struct rpc_status *status)
+{
+    const struct rpc_request rpc = {
+        .method = registry_method_find(
+            logic->store->registry, span_of_string("lotcast.v1.Performance/DownloadPerformance")),
+        .message = &request->base,
+        .context = &test->context,
+        .stream_items = credits};
+    struct rpc_stream *stream = NULL;
+    const ProtobufCMessage *item = NULL;
+    memset(ret_file, 0, sizeof *ret_file);
+    rpc_status_clear(status);
+    enum rpc_code code = rpc_stream_open(logic->channel, &rpc, &stream, status);
+    while (code == RPC_OK) {
+        code = rpc_stream_next(stream, test->context.arena, &item, status);
+        if (code != RPC_OK || item == NULL)
+            break;
+        add_piece(ret_file, (const Lotcast__V1__DownloadPerformanceResponse *)item);
+    }
+    rpc_stream_close(stream);
+    return code;
+}
+
 static enum rpc_code get(struct logic *logic, struct test_context *test, const char *period,
                          const char *from, const char *to,
                          const Lotcast__V1__GetPerformanceResponse **ret_response,
@@ -255,9 +306,9 @@ static void bad_periods_are_refused(void **state)
         struct test_context test;
         struct rpc_status status;
         const Lotcast__V1__GetPerformanceResponse *view = NULL;
-        const Lotcast__V1__ExportPerformanceResponse *csv = NULL;
-        Lotcast__V1__ExportPerformanceRequest request =
-            LOTCAST__V1__EXPORT_PERFORMANCE_REQUEST__INIT;
+        struct file file;
+        Lotcast__V1__DownloadPerformanceRequest request =
+            LOTCAST__V1__DOWNLOAD_PERFORMANCE_REQUEST__INIT;
         context_begin(&test);
         assert_int_not_equal(
             get(logic, &test, rows[i].period, rows[i].from, rows[i].to, &view, &status), RPC_OK);
@@ -266,9 +317,8 @@ static void bad_periods_are_refused(void **state)
         request.period = (char *)rows[i].period;
         request.from = (char *)rows[i].from;
         request.to = (char *)rows[i].to;
-        assert_int_not_equal(
-            call(logic, &test, "lotcast.v1.Performance/ExportPerformance", &request, &csv, &status),
-            RPC_OK);
+        assert_int_not_equal(export_with(logic, &test, 1, &request, &file, &status), RPC_OK);
+        assert_int_equal(file.pieces, 0);
         expect_reason(&status, "INVALID_PERIOD");
         context_end(&test);
     }
@@ -374,21 +424,35 @@ static void meta_away_is_an_upstream_error(void **state)
 
 /* --- CSV --- */
 
-static const Lotcast__V1__ExportPerformanceResponse *export(struct logic *logic,
-                                                            struct test_context *test,
-                                                            const char *period, const char *from,
-                                                            const char *to)
+static struct file export(struct logic *logic, struct test_context *test, const char *period,
+                          const char *from, const char *to)
 {
+    static struct file file;
+    static struct file again;
     struct rpc_status status;
-    const Lotcast__V1__ExportPerformanceResponse *response = NULL;
-    Lotcast__V1__ExportPerformanceRequest request = LOTCAST__V1__EXPORT_PERFORMANCE_REQUEST__INIT;
+    Lotcast__V1__DownloadPerformanceRequest request =
+        LOTCAST__V1__DOWNLOAD_PERFORMANCE_REQUEST__INIT;
     request.period = (char *)period;
     request.from = (char *)from;
     request.to = (char *)to;
+    expect_ok(export_with(logic, test, 0, &request, &file, &status), &status);
+    /* Piece by piece it is the same. */
+    expect_ok(export_with(logic, test, 1, &request, &again, &status), &status);
+    assert_int_equal(again.pieces, file.pieces);
+    assert_string_equal(again.text, file.text);
+    const Lotcast__V1__ExportPerformanceResponse *whole = NULL;
+    Lotcast__V1__ExportPerformanceRequest unary = LOTCAST__V1__EXPORT_PERFORMANCE_REQUEST__INIT;
+    unary.period = (char *)period;
+    unary.from = (char *)from;
+    unary.to = (char *)to;
     expect_ok(
-        call(logic, test, "lotcast.v1.Performance/ExportPerformance", &request, &response, &status),
+        call(logic, test, "lotcast.v1.Performance/ExportPerformance", &unary, &whole, &status),
         &status);
-    return response;
+    assert_string_equal(whole->file_name, file.name);
+    assert_string_equal(whole->body->content_type, file.type);
+    assert_int_equal(whole->body->data.len, file.len);
+    assert_memory_equal(whole->body->data.data, file.text, file.len);
+    return file;
 }
 
 static void exports_the_days_as_csv(void **state)
@@ -402,17 +466,17 @@ static void exports_the_days_as_csv(void **state)
     put_day(logic, "2026-02-03", 4200, 87, 1850);
     put_day(logic, "2026-02-05", 1000, 1000, 7);
     context_begin(&test);
-    const Lotcast__V1__ExportPerformanceResponse *csv =
-        export(logic, &test, "", "2026-02-03", "2026-02-05");
-    assert_string_equal(csv->file_name, "performance-2026-02-06.csv");
-    assert_string_equal(csv->body->content_type, "text/csv; charset=utf-8");
-    assert_int_equal(csv->body->data.len, strlen(want));
-    assert_memory_equal(csv->body->data.data, want, strlen(want));
+    struct file csv = export(logic, &test, "", "2026-02-03", "2026-02-05");
+    assert_string_equal(csv.name, "performance-2026-02-06.csv");
+    assert_string_equal(csv.type, "text/csv; charset=utf-8");
+    assert_string_equal(csv.text, want);
+    assert_int_equal(csv.pieces, 1);
     csv = export(logic, &test, "90d", "", "");
     size_t lines = 0;
-    for (size_t i = 0; i < csv->body->data.len; i++)
-        lines += csv->body->data.data[i] == '\n';
+    for (size_t i = 0; i < csv.len; i++)
+        lines += csv.text[i] == '\n';
     assert_int_equal(lines, 91);
+    assert_int_equal(csv.pieces, 2);
     assert_int_equal(fake->calls, 0); /* nobody is asked */
     context_end(&test);
 }
@@ -428,7 +492,7 @@ static void today_is_the_customers(void **state)
     customer.time_zone = (char *)"Pacific/Kiritimati"; /* 7 February already */
     (void)put_record(logic->store, &customer);
     context_begin(&test);
-    assert_string_equal(export(logic, &test, "", "", "")->file_name, "performance-2026-02-07.csv");
+    assert_string_equal(export(logic, &test, "", "", "").name, "performance-2026-02-07.csv");
     expect_ok(get(logic, &test, "", "", "", &view, &status), &status);
     assert_string_equal(view->daily[0]->date, "2026-01-08");
     context_end(&test);
