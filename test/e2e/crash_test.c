@@ -296,7 +296,7 @@ static void a_store_that_stands_still_gives_refusals_in_time(void **state)
     system_sign_up(&browser, "stopped@acme.example");
     pid_t store = system_role_pid(&system_, "store");
     assert_true(store > 0);
-    (void)kill(store, SIGSTOP);
+    process_stop(store);
     int64_t start_ms = mono_ms();
     rest_client_request(&browser, "GET", "/api/customer/dashboard", NULL, NULL, &answer);
     assert_true(answer.status == 503 || answer.status == 504);

@@ -125,7 +125,7 @@ static void a_role_that_stands_still_is_left_out(void **state)
     if (system_.one_process)
         return;
     pid_t store = system_role_pid(&system_, "store");
-    (void)kill(store, SIGSTOP);
+    process_stop(store);
     get_metrics(&answer);
     expect_valid(answer.body);
     assert_true(says(&answer, "lotcast_metrics_gathered{role=\"store\",process=\"rest\"} 0\n"));

@@ -1,5 +1,6 @@
 #include "test/support/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -182,6 +183,44 @@ int process_wait(struct process *process, int timeout_ms)
     (void)close(process->out);
     process->pid = 0;
     return WIFEXITED(wait.status) ? WEXITSTATUS(wait.status) : -WTERMSIG(wait.status);
+}
+
+/* Whether a thread (or whatever /proc tells of in that file) is stopped; one that is gone is. */
+static bool is_stopped(const char *stat_path)
+{
+    char text[512] = "";
+    FILE *file = fopen(stat_path, "re");
+    if (file == NULL)
+        return true;
+    size_t len = fread(text, 1, sizeof text - 1, file);
+    (void)fclose(file);
+    text[len] = '\0';
+    const char *name_end = strrchr(text, ')');
+    return name_end == NULL || (name_end[1] == ' ' && name_end[2] == 'T');
+}
+
+static bool all_stopped(void *arg)
+{
+    const pid_t *pid = arg;
+    char path[512];
+    bool stopped = true;
+    (void)snprintf(path, sizeof path, "/proc/%d/task", (int)*pid);
+    DIR *directory = opendir(path);
+    assert_non_null(directory);
+    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
+        if (entry->d_name[0] == '.')
+            continue;
+        (void)snprintf(path, sizeof path, "/proc/%d/task/%s/stat", (int)*pid, entry->d_name);
+        stopped = stopped && is_stopped(path);
+    }
+    (void)closedir(directory);
+    return stopped;
+}
+
+void process_stop(pid_t pid)
+{
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    assert_true(wait_until(all_stopped, &pid, 10000));
 }
 
 void process_kill(struct process *process)

@@ -33,6 +33,9 @@ bool process_read_line(struct process *process, char line[static PROCESS_LINE_BY
 void process_expect_line(struct process *process, const char *prefix,
                          char rest[static PROCESS_LINE_BYTES]);
 void process_signal(const struct process *process, int signal);
+/* Stops a process (SIGSTOP) and waits until all its threads stand still, which the signal alone
+ * does not; SIGCONT lets it go on. */
+void process_stop(pid_t pid);
 /* Waits for its end: its exit code, or -signal; INT_MIN after timeout_ms. */
 int process_wait(struct process *process, int timeout_ms);
 /* SIGKILL and wait; nothing if it has ended. */

@@ -149,19 +149,6 @@ static void test_no_call_is_lost(void **state)
     assert_int_equal(atomic_load(&test->fixture.ran), atomic_load(&hammered));
 }
 
-static bool is_stopped(void *arg)
-{
-    const struct process *process = arg;
-    char path[64];
-    char state = '?';
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)process->pid);
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    (void)fscanf(file, "%*d %*s %c", &state);
-    (void)fclose(file);
-    return state == 'T';
-}
-
 static bool has_begun(void *arg)
 {
     struct fixture *fixture = arg;
@@ -183,8 +170,7 @@ static void test_drain_without_an_answer(void **state)
     struct under_test *test = *state;
     struct process caller;
     start_caller(test, &caller);
-    process_signal(&caller, SIGSTOP);
-    assert_true(wait_until(is_stopped, &caller, LONG_MS));
+    process_stop(caller.pid);
     int64_t start_ms = clock_mono_ms();
     rpc_server_drain(test->fixture.server, 100);
     assert_in_range(clock_mono_ms() - start_ms, 100, 5000);

@@ -177,25 +177,11 @@ static void test_cancel_while_waiting_for_a_server(void **state)
     fixture_context_fini(&context);
 }
 
-static bool is_stopped(void *arg)
-{
-    const struct process *process = arg;
-    char path[64];
-    char state = '?';
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)process->pid);
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    (void)fscanf(file, "%*d %*s %c", &state);
-    (void)fclose(file);
-    return state == 'T';
-}
-
 /* A stopped server: calls end at their deadline, and all is well when it goes on. */
 static void test_stopped_server(void **state)
 {
     struct under_test *test = *state;
-    process_signal(&test->server, SIGSTOP);
-    assert_true(wait_until(is_stopped, &test->server, 5000));
+    process_stop(test->server.pid);
     int64_t start_ms = clock_mono_ms();
     assert_int_equal(call(test, ACTION_ECHO, false, 200), RPC_DEADLINE_EXCEEDED);
     assert_in_range(clock_mono_ms() - start_ms, 199, 5000);
@@ -229,8 +215,7 @@ static void test_stopped_server_is_noticed(void **state)
 {
     struct under_test *test = *state;
     assert_int_equal(call(test, ACTION_ECHO, true, HEAL_MS), RPC_OK);
-    process_signal(&test->server, SIGSTOP);
-    assert_true(wait_until(is_stopped, &test->server, 5000));
+    process_stop(test->server.pid);
     assert_int_equal(sign_up(test), RPC_UNAVAILABLE);
     assert_int_equal(call(test, ACTION_ECHO, false, LONG_MS), RPC_UNAVAILABLE); /* at once now */
     process_signal(&test->server, SIGCONT);
