@@ -47,7 +47,7 @@ struct answer {
 
 struct answers {
     struct store_client *store;
-    atomic_size_t bytes;
+    atomic_size_t bytes; /* of what lies in a place */
     pthread_mutex_t locks[LOCKS];
     struct answer *places[SETS][WAYS];
 };
@@ -62,7 +62,6 @@ struct look {
 
 /* The look-ups of a batch. */
 struct gathered {
-    struct answers *answers;
     struct look *first, **last;
     size_t question_bytes;
     size_t stamp_count;
@@ -88,12 +87,21 @@ struct answers *answers_create(struct store_client *store)
     return answers;
 }
 
-static void unref(struct answers *answers, struct answer *answer)
+/* Touches nothing else: behind the last call's end the answers may be gone. */
+static void unref(struct answer *answer)
 {
-    if (answer == NULL || atomic_fetch_sub(&answer->refs, 1) != 1)
+    if (answer != NULL && atomic_fetch_sub(&answer->refs, 1) == 1)
+        free(answer);
+}
+
+/* Empties a place. */
+static void take_out(struct answers *answers, struct answer **place)
+{
+    if (*place == NULL)
         return;
-    (void)atomic_fetch_sub(&answers->bytes, answer->bytes);
-    free(answer);
+    (void)atomic_fetch_sub(&answers->bytes, (*place)->bytes);
+    unref(*place);
+    *place = NULL;
 }
 
 void answers_destroy(struct answers *answers)
@@ -102,7 +110,7 @@ void answers_destroy(struct answers *answers)
         return;
     for (size_t set = 0; set < SETS; set++)
         for (size_t way = 0; way < WAYS; way++)
-            unref(answers, answers->places[set][way]);
+            take_out(answers, &answers->places[set][way]);
     for (size_t i = 0; i < LOCKS; i++)
         (void)pthread_mutex_destroy(&answers->locks[i]);
     free(answers);
@@ -170,7 +178,7 @@ static struct answer *find(struct answers *answers, const uint8_t *session_hash,
     return found;
 }
 
-/* Takes the reference. */
+/* Takes the reference. Where all places hold too much together, its own set makes room. */
 static void place(struct answers *answers, struct answer *answer)
 {
     size_t set = set_of(answer->session_hash, answer->method_index, answer->request);
@@ -180,11 +188,13 @@ static void place(struct answers *answers, struct answer *answer)
     while (way < WAYS - 1 && places[way] != NULL &&
            !is_for(places[way], answer->session_hash, answer->method_index, answer->request))
         way++;
-    struct answer *replaced = places[way];
+    take_out(answers, &places[way]);
     move_on(places, way);
     places[0] = answer;
+    (void)atomic_fetch_add(&answers->bytes, answer->bytes);
+    for (way = WAYS; way-- > 0 && atomic_load(&answers->bytes) > KEPT_BYTES_MAX;)
+        take_out(answers, &places[way]);
     (void)pthread_mutex_unlock(&answers->locks[set % LOCKS]);
-    unref(answers, replaced);
 }
 
 /* --- the early stage --- */
@@ -206,7 +216,7 @@ static bool is_plain(const struct rpc_server_call *call)
     return true;
 }
 
-static void conclude(struct answers *answers, const struct look *look)
+static void conclude(const struct look *look)
 {
     struct rpc_server_call *call = look->call;
     struct answer *answer = look->answer;
@@ -220,7 +230,7 @@ static void conclude(struct answers *answers, const struct look *look)
     } else {
         rpc_server_call_resume(call);
     }
-    unref(answers, answer);
+    unref(answer);
 }
 
 static void conclude_all(struct gathered *gathered)
@@ -229,7 +239,7 @@ static void conclude_all(struct gathered *gathered)
     rpc_channel_hold();
     while (look != NULL) {
         struct look *next = look->next;
-        conclude(gathered->answers, look);
+        conclude(look);
         look = next;
     }
     rpc_channel_release();
@@ -282,12 +292,11 @@ static void flush(void *self, void *batch)
         conclude_all(gathered);
 }
 
-static struct gathered *make_gathered(struct answers *answers)
+static struct gathered *make_gathered(void)
 {
     struct gathered *made = calloc(1, sizeof *made);
     if (made == NULL)
         return NULL;
-    made->answers = answers;
     made->last = &made->first;
     made->deadline_ms = INT64_MAX;
     return made;
@@ -323,11 +332,11 @@ static bool take(void *self, struct rpc_server_call *call, void **batch)
         gathered = NULL;
     }
     if (look != NULL && gathered == NULL)
-        gathered = make_gathered(answers);
+        gathered = make_gathered();
     *batch = gathered;
     if (look == NULL || gathered == NULL) {
         metric_add(&metric_misses, 1);
-        unref(answers, answer);
+        unref(answer);
         return false;
     }
     look->call = call;
@@ -343,20 +352,18 @@ struct rpc_server_early answers_early(struct answers *answers)
 
 /* --- keeping --- */
 
-static struct answer *make(struct answers *answers, const struct rpc_server_call *call,
+static struct answer *make(const struct rpc_server_call *call,
                            const struct rpc_principal *principal, struct span question,
                            struct span stamps, const ProtobufCMessage *response)
 {
     struct span request = rpc_server_call_packed(call);
     size_t response_bytes = protobuf_c_message_get_packed_size(response);
     size_t bytes = sizeof(struct answer) + request.len + question.len + stamps.len + response_bytes;
-    if (request.len > REQUEST_BYTES_MAX || response_bytes > ANSWER_BYTES_MAX ||
-        atomic_load(&answers->bytes) + bytes > KEPT_BYTES_MAX)
+    if (request.len > REQUEST_BYTES_MAX || response_bytes > ANSWER_BYTES_MAX)
         return NULL;
     struct answer *answer = calloc(1, bytes);
     if (answer == NULL)
         return NULL;
-    (void)atomic_fetch_add(&answers->bytes, bytes);
     atomic_init(&answer->refs, 1);
     answer->bytes = bytes;
     memcpy(answer->session_hash, principal->session_hash, RPC_SESSION_HASH_BYTES);
@@ -394,7 +401,7 @@ void answers_keep(struct answers *answers, struct rpc_server_call *call,
         store_stamps_pack(answers->store, rpc_server_call_arena(call), partitions, basis->count + 1,
                           &question, NULL) != RPC_OK)
         return;
-    struct answer *answer = make(answers, call, principal, question,
+    struct answer *answer = make(call, principal, question,
                                  span_of(stamps, (basis->count + 1) * sizeof stamps[0]), response);
     if (answer == NULL)
         return;
