@@ -12,6 +12,9 @@
 /* Longest text that is looked at, in bytes. */
 #define TEXT_BYTES_MAX 64
 
+/* Some currency (U+00A4): what is left of a euro sign of ISO 8859-15 that is taken for 8859-1. */
+#define ANY_CURRENCY "\xc2\xa4"
+
 /* ISO 4217's active codes. */
 static const char currencies[] = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF "
                                  "BMD BND BOB BRL BSD BTN BWP BYN "
@@ -57,7 +60,7 @@ static const char *const idle_words[] = {
     "price", "only",   "now",    "incl",     "inkl",     "including", "inclusive", "vat",
     "mwst",  "ttc",    "tax",    "gst",      "btw",      "iva",       "moms",      "preis",
     "prix",  "precio", "prezzo", "prijs",    "nur",      "jetzt",     "vb",        "vhb",
-    "our",   "sale",   "asking", "incluido", "incluida", "inclusa",   "obo"};
+    "our",   "sale",   "asking", "incluido", "incluida", "inclusa",   "obo",       "brutto"};
 
 /* Currencies with thousandths: "1.234" of them is 1 and a part. */
 static const char thousandths[] = "BHD IQD JOD KWD LYD OMR TND";
@@ -168,6 +171,11 @@ static bool take_word(struct scanner *scanner)
     }
     if (len == 2 && strncasecmp(word, "kr", 2) == 0)
         return true; /* three countries' crowns: the page must declare which */
+    if ((len == 4 || len == 5) && strncasecmp(word, "euros", len) == 0) {
+        if (scanner->currency[0] == '\0')
+            copy_code(scanner->currency, "EUR");
+        return true;
+    }
     for (size_t i = 0; i < sizeof idle_words / sizeof idle_words[0]; i++) {
         if (len == strlen(idle_words[i]) && strncasecmp(word, idle_words[i], len) == 0)
             return true;
@@ -188,6 +196,8 @@ static bool scan(struct scanner *scanner)
             take_number(scanner);
         } else if (take_symbol(scanner)) {
             continue;
+        } else if (strncmp(scanner->at, ANY_CURRENCY, strlen(ANY_CURRENCY)) == 0) {
+            scanner->at += strlen(ANY_CURRENCY);
         } else if (is_letter(*scanner->at)) {
             if (!take_word(scanner))
                 return false;

@@ -17,6 +17,10 @@ static const struct {
 } price_rows[] = {
     {"28,000.00", "USD", false, 2800000, "USD"},
     {"28.000,00 \xe2\x82\xac", NULL, false, 2800000, "EUR"},
+    {"28.000,00 Euro", NULL, false, 2800000, "EUR"},
+    {"Preis: 28.000 EURO brutto", NULL, false, 2800000, "EUR"},
+    {"28000 euros", NULL, false, 2800000, "EUR"},
+    {"12.001,50 \xc2\xa4", "EUR", false, 1200150, "EUR"},
     {"USD 28000", NULL, false, 2800000, "USD"},
     {"28000 USD", NULL, false, 2800000, "USD"},
     {"$28,000", NULL, false, 2800000, "USD"},
