@@ -153,6 +153,49 @@ enum rpc_code store__backup(struct store *store, const struct rpc_context *conte
     return code;
 }
 
+/* --- sending one --- */
+
+static enum rpc_code send_file(struct rpc_server_call *call, const char *path, int fd,
+                               struct rpc_status *status)
+{
+    Lotcast__V1__StreamBackupResponse piece = LOTCAST__V1__STREAM_BACKUP_RESPONSE__INIT;
+    uint8_t *bytes = arena_alloc(rpc_server_call_arena(call), COPY_BYTES);
+    enum rpc_code code = RPC_OK;
+    ssize_t got = 1;
+    if (bytes == NULL)
+        return rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
+    while (code == RPC_OK && got != 0) {
+        got = read(fd, bytes, COPY_BYTES);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return file_failed(path, errno, status);
+        piece.data = (ProtobufCBinaryData){(size_t)got, bytes};
+        if (got > 0)
+            code = rpc_server_call_send(call, &piece, status);
+    }
+    return code;
+}
+
+enum rpc_code store__backup_send(struct store *store, struct rpc_server_call *call,
+                                 struct rpc_status *status)
+{
+    Lotcast__V1__BackupResponse made = LOTCAST__V1__BACKUP_RESPONSE__INIT;
+    enum rpc_code code = store__backup(store, rpc_server_call_context(call), &made, status);
+    if (code != RPC_OK)
+        return code;
+    int fd = open(made.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return file_failed(made.path, errno, status);
+    /* However this ends, nothing is left of it. */
+    if (unlink(made.path) != 0)
+        code = file_failed(made.path, errno, status);
+    if (code == RPC_OK)
+        code = send_file(call, made.path, fd, status);
+    (void)close(fd);
+    return code;
+}
+
 /* --- taking one back --- */
 
 static bool is_empty(const char *directory)

@@ -13,6 +13,9 @@
 /* What folding can make of a byte at most: U+FDFA, three bytes, becomes eighteen letters of two. */
 #define FOLDED_BYTES_PER_BYTE_MAX 12
 
+/* Pieces of a backup on their way at once. */
+#define BACKUP_ITEMS 4
+
 struct store_client {
     struct rpc_channel *channel;
     const struct registry *registry;
@@ -21,6 +24,7 @@ struct store_client {
     const struct registry_method *commit;
     const struct registry_method *query;
     const struct registry_method *backup;
+    const struct registry_method *stream_backup;
     const struct registry_method *check;
 };
 
@@ -42,9 +46,11 @@ struct store_client *store_client_create(struct rpc_channel *channel,
     client->commit = find_method(registry, "lotcast.v1.Store/Commit");
     client->query = find_method(registry, "lotcast.v1.Store/Query");
     client->backup = find_method(registry, "lotcast.v1.Store/Backup");
+    client->stream_backup = find_method(registry, "lotcast.v1.Store/StreamBackup");
     client->check = find_method(registry, "lotcast.v1.Store/Check");
     if (client->read == NULL || client->stamps == NULL || client->commit == NULL ||
-        client->query == NULL || client->backup == NULL || client->check == NULL) {
+        client->query == NULL || client->backup == NULL || client->stream_backup == NULL ||
+        client->check == NULL) {
         free(client);
         return NULL;
     }
@@ -631,6 +637,18 @@ enum rpc_code store_backup(struct store_client *client, struct rpc_context *cont
     if (code == RPC_OK)
         *ret_response = (const Lotcast__V1__BackupResponse *)(const void *)message;
     return code;
+}
+
+enum rpc_code store_backup_stream(struct store_client *client, struct rpc_context *context,
+                                  struct rpc_stream **ret_stream, struct rpc_status *status)
+{
+    const Lotcast__V1__StreamBackupRequest message = LOTCAST__V1__STREAM_BACKUP_REQUEST__INIT;
+    const struct rpc_request request = {.method = client->stream_backup,
+                                        .message = &message.base,
+                                        .context = context,
+                                        .wait_for_ready = true,
+                                        .stream_items = BACKUP_ITEMS};
+    return rpc_stream_open(client->channel, &request, ret_stream, status);
 }
 
 enum rpc_code store_check_part(struct store_client *client, struct rpc_context *context,

@@ -225,6 +225,12 @@ enum rpc_code store_numbers_take(struct store_client *client, struct rpc_context
 enum rpc_code store_backup(struct store_client *client, struct rpc_context *context,
                            const Lotcast__V1__BackupResponse **ret_response,
                            struct rpc_status *status) __attribute__((warn_unused_result));
+
+/* The same as a stream of StreamBackupResponses, which the caller closes; its context outlives it.
+ */
+enum rpc_code store_backup_stream(struct store_client *client, struct rpc_context *context,
+                                  struct rpc_stream **ret_stream, struct rpc_status *status)
+    __attribute__((warn_unused_result));
 /* The next part of a check, behind a cursor; an empty one begins. The last answer has none. */
 enum rpc_code store_check_part(struct store_client *client, struct rpc_context *context,
                                struct span cursor, const Lotcast__V1__CheckResponse **ret_response,

@@ -46,6 +46,9 @@ enum rpc_code store__commit(struct store *store, const Lotcast__V1__CommitReques
 enum rpc_code store__backup(struct store *store, const struct rpc_context *context,
                             Lotcast__V1__BackupResponse *response, struct rpc_status *status)
     __attribute__((warn_unused_result));
+/* Makes one and sends it as the call's items, while its file has no name any more. */
+enum rpc_code store__backup_send(struct store *store, struct rpc_server_call *call,
+                                 struct rpc_status *status) __attribute__((warn_unused_result));
 /* check.c: about a second's part of the file. */
 enum rpc_code store__check(struct store *store, const struct rpc_context *context,
                            const Lotcast__V1__CheckRequest *request,

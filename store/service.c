@@ -265,6 +265,14 @@ static enum rpc_code handle_backup(struct rpc_server_call *call, const void *req
                          status);
 }
 
+static enum rpc_code handle_stream_backup(struct rpc_server_call *call, const void *request,
+                                          void *response, struct rpc_status *status)
+{
+    (void)request;
+    (void)response; /* the items have it all */
+    return store__backup_send(rpc_server_call_self(call), call, status);
+}
+
 static enum rpc_code handle_check(struct rpc_server_call *call, const void *request, void *response,
                                   struct rpc_status *status)
 {
@@ -272,5 +280,6 @@ static enum rpc_code handle_check(struct rpc_server_call *call, const void *requ
                         response, status);
 }
 
-rpc_handler *const store__handlers[] = {handle_read,  handle_stamps, handle_commit,
-                                        handle_query, handle_backup, handle_check};
+rpc_handler *const store__handlers[] = {handle_read,         handle_stamps, handle_commit,
+                                        handle_query,        handle_backup, handle_check,
+                                        handle_stream_backup};

@@ -86,8 +86,85 @@ static bool move_file(struct arena *arena, const char *from, const char *path)
     return there && unlink(from) == 0 && sync_directory_of(arena, path);
 }
 
+/* --- backup --stream: the bytes come here --- */
+
+static bool write_all(int fd, const uint8_t *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t written = write(fd, bytes, len);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return false;
+        bytes += written;
+        len -= (size_t)written;
+    }
+    return true;
+}
+
+/* Writes all pieces; an exit code, having complained. */
+static int write_pieces(struct rpc_stream *stream, int fd, const char *path, int64_t *ret_bytes)
+{
+    struct rpc_status status;
+    const ProtobufCMessage *item = NULL;
+    struct arena arena;
+    int exit_code = 0;
+    arena_init(&arena, ARENA_CALL_BYTES_MAX);
+    *ret_bytes = 0;
+    do {
+        arena_reset(&arena);
+        if (rpc_stream_next(stream, &arena, &item, &status) != RPC_OK) {
+            exit_code = tool_complain(&status);
+        } else if (item != NULL) {
+            const ProtobufCBinaryData data =
+                ((const Lotcast__V1__DownloadBackupResponse *)(const void *)item)->data;
+            if (!write_all(fd, data.data, data.len))
+                exit_code = complain_file(path, strerror(errno));
+            *ret_bytes += (int64_t)data.len;
+        }
+    } while (exit_code == 0 && item != NULL);
+    arena_fini(&arena);
+    return exit_code;
+}
+
+/* To its name when it is whole and on the disk; never over a file that is there. */
+static int download(struct tool *tool, const char *path, int64_t *ret_bytes)
+{
+    static const Lotcast__V1__DownloadBackupRequest message =
+        LOTCAST__V1__DOWNLOAD_BACKUP_REQUEST__INIT;
+    struct rpc_status status;
+    struct rpc_stream *stream = NULL;
+    const char *part = arena_printf(&tool->arena, "%s.part", path);
+    int fd =
+        part == NULL ? -1 : open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return complain_file(part == NULL ? path : part, strerror(errno));
+    int exit_code =
+        tool_open_stream(tool, "Operations/DownloadBackup", &message, &stream, &status) == RPC_OK
+            ? write_pieces(stream, fd, part, ret_bytes)
+            : tool_complain(&status);
+    rpc_stream_close(stream);
+    if (exit_code == 0 && (fsync(fd) != 0 || link(part, path) != 0))
+        exit_code = complain_file(path, strerror(errno));
+    (void)close(fd);
+    (void)unlink(part);
+    if (exit_code == 0 && !sync_directory_of(&tool->arena, path))
+        exit_code = complain_file(path, strerror(errno));
+    return exit_code;
+}
+
+static void print_backup(const char *path, int64_t bytes, int64_t start_ms)
+{
+    (void)printf("%s: %lld bytes in %.1f s\n"
+                 "Keep secret.key of the data directory with it (LOTCAST_SECRET_KEY, where that is "
+                 "set): the file lacks it, and Meta tokens are sealed with it.\n",
+                 path, (long long)bytes, (double)(clock_mono_ms() - start_ms) / 1000.0);
+}
+
 int tool_run_backup(struct tool *tool, int argc, char **argv)
 {
+    bool streams = tool_take_flag("--stream", &argc, argv);
+    int64_t bytes = 0;
     Lotcast__V1__CreateBackupRequest request = LOTCAST__V1__CREATE_BACKUP_REQUEST__INIT;
     struct stat info;
     if (argc != 1 || argv[0][0] == '-')
@@ -95,6 +172,12 @@ int tool_run_backup(struct tool *tool, int argc, char **argv)
     if (lstat(argv[0], &info) == 0)
         return complain_file(argv[0], "is there already");
     int64_t start_ms = clock_mono_ms();
+    if (streams) {
+        int exit_code = tool_connect(tool) ? download(tool, argv[0], &bytes) : TOOL_FAILED;
+        if (exit_code == 0)
+            print_backup(argv[0], bytes, start_ms);
+        return exit_code;
+    }
     const Lotcast__V1__CreateBackupResponse *response =
         tool_ask(tool, "Operations/CreateBackup", &request);
     if (response == NULL)
@@ -104,11 +187,7 @@ int tool_run_backup(struct tool *tool, int argc, char **argv)
         (void)fprintf(stderr, "lotctl: the backup is at %s\n", response->path);
         return TOOL_FAILED;
     }
-    (void)printf("%s: %lld bytes in %.1f s\n"
-                 "Keep secret.key of the data directory with it (LOTCAST_SECRET_KEY, where that is "
-                 "set): the file lacks it, and Meta tokens are sealed with it.\n",
-                 argv[0], (long long)response->bytes,
-                 (double)(clock_mono_ms() - start_ms) / 1000.0);
+    print_backup(argv[0], response->bytes, start_ms);
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rpc/base/clock.h"
 
@@ -12,6 +13,8 @@
 #define ANSWER_BYTES_MAX ((size_t)64 * 1024 * 1024)
 /* Time for a call of a method with a short deadline, in ms, so that a restart is waited for. */
 #define CALL_MS_MIN 5000
+/* Items of a stream on their way at once. */
+#define STREAM_ITEMS 4
 
 int tool_complain(const struct rpc_status *status)
 {
@@ -27,7 +30,8 @@ int tool_complain(const struct rpc_status *status)
     return TOOL_FAILED;
 }
 
-/* The open door's URL: LOTCAST_RPC, else the socket in the data directory. */
+/* The open door's URL: LOTCAST_RPC, else lotctl's socket in the data directory, which carries
+ * streams too, else the one of REQ/REP. */
 static bool find_door(struct tool *tool, char url[static PATH_MAX + 32])
 {
     char directory[PATH_MAX];
@@ -41,7 +45,9 @@ static bool find_door(struct tool *tool, char url[static PATH_MAX + 32])
                       config_text(&tool->config, CONFIG_DATA_DIR));
         return false;
     }
-    (void)snprintf(url, PATH_MAX + 32, "req+ipc://%s/rpc.sock", directory);
+    (void)snprintf(url, PATH_MAX + 32, "ipc://%s/lotctl.sock", directory);
+    if (access(url + strlen("ipc://"), F_OK) != 0)
+        (void)snprintf(url, PATH_MAX + 32, "req+ipc://%s/rpc.sock", directory);
     return true;
 }
 
@@ -121,6 +127,17 @@ int tool_print_stream(struct tool *tool, const struct registry_method *method, c
     rpc_stream_close(stream);
     arena_fini(&arena);
     return code == RPC_OK ? exit_code : tool_complain(&status);
+}
+
+enum rpc_code tool_open_stream(struct tool *tool, const char *name, const void *message,
+                               struct rpc_stream **ret_stream, struct rpc_status *status)
+{
+    const struct registry_method *method = tool_method(tool, name);
+    if (method == NULL)
+        return rpc_status_set(status, RPC_UNIMPLEMENTED, "there is no method %s", name);
+    struct rpc_request request = make_request(tool, method, message, NULL);
+    request.stream_items = STREAM_ITEMS;
+    return rpc_stream_open(tool->channel, &request, ret_stream, status);
 }
 
 const void *tool_ask(struct tool *tool, const char *name, const void *message)

@@ -75,6 +75,10 @@ enum rpc_code tool_call(struct tool *tool, const struct registry_method *method,
 /* Calls a streaming method and prints each item as a line of JSON as it comes; an exit code. */
 int tool_print_stream(struct tool *tool, const struct registry_method *method, const void *message,
                       const struct rpc_metadata *metadata, const struct json_codec *codec);
+/* Opens a stream of a method by name, with few items on their way; the caller closes it. */
+enum rpc_code tool_open_stream(struct tool *tool, const char *method, const void *message,
+                               struct rpc_stream **ret_stream, struct rpc_status *status)
+    __attribute__((warn_unused_result));
 /* As tool_call for a method by name, connecting first. NULL, having complained, on any failure. */
 const void *tool_ask(struct tool *tool, const char *method, const void *message);
 /* Prints a message as one line of JSON; an exit code. */

@@ -34,6 +34,22 @@ static struct rpc_tls tls_of(const struct app *app)
                             .key_file = config_text(&app->config, CONFIG_TLS_KEY)};
 }
 
+/* A role is reached by any of several URLs, and listens at one of its own. */
+static bool listen_at(struct app *app, struct rpc_server *server, enum config_key key)
+{
+    struct rpc_status status;
+    const char *url = config_text(&app->config, key);
+    if (strchr(url, ',') != NULL) {
+        app_complain("%s: a role listens at one URL", config_variable(key));
+        return false;
+    }
+    if (rpc_server_listen(server, url, RPC_TRUST_ROLE, &status) != RPC_OK) {
+        app_complain("%s", status.message);
+        return false;
+    }
+    return true;
+}
+
 /* --- the store --- */
 
 struct store_part {
@@ -180,6 +196,24 @@ static bool create_services(struct app *app, struct logic_part *part)
     return true;
 }
 
+/*
+ * For operators: LOTCAST_RPC, and beside it, where that is in the data directory (other logic
+ * processes there have one elsewhere), a socket that carries streams, which REQ/REP does not.
+ */
+static enum rpc_code open_doors(struct app *app, struct rpc_server *server,
+                                struct rpc_status *status)
+{
+    const char *directory = config_text(&app->config, CONFIG_DATA_DIR);
+    const char *given = config_text(&app->config, CONFIG_RPC);
+    char url[PATH_MAX + 64];
+    enum rpc_code code = rpc_server_listen(server, given, RPC_TRUST_OPERATOR, status);
+    (void)snprintf(url, sizeof url, "req+ipc://%s/rpc.sock", directory);
+    if (code != RPC_OK || strcmp(given, url) != 0)
+        return code;
+    (void)snprintf(url, sizeof url, "ipc://%s/lotctl.sock", directory);
+    return rpc_server_listen(server, url, RPC_TRUST_OPERATOR, status);
+}
+
 /* `store` is the server in this process, or NULL: the store is reached by its URL. */
 static bool start_logic(struct app *app, struct rpc_server *store, struct logic_part *part)
 {
@@ -206,8 +240,7 @@ static bool start_logic(struct app *app, struct rpc_server *store, struct logic_
     };
     options.service_count = count;
     if (rpc_server_create(&options, &part->server, &status) != RPC_OK ||
-        rpc_server_listen(part->server, config_text(&app->config, CONFIG_RPC), RPC_TRUST_OPERATOR,
-                          &status) != RPC_OK ||
+        open_doors(app, part->server, &status) != RPC_OK ||
         services_jobs_start(part->services, &status) != RPC_OK) {
         app_complain("%s", status.message);
         return false;
@@ -318,14 +351,8 @@ static void run_until_signal(struct app *app)
 
 int app_run_store(struct app *app)
 {
-    struct rpc_status status;
     struct store_part part = {0};
-    bool started = start_store(app, &part);
-    if (started && rpc_server_listen(part.server, config_text(&app->config, CONFIG_STORE_URL),
-                                     RPC_TRUST_ROLE, &status) != RPC_OK) {
-        app_complain("%s", status.message);
-        started = false;
-    }
+    bool started = start_store(app, &part) && listen_at(app, part.server, CONFIG_STORE_URL);
     if (started)
         run_until_signal(app);
     stop_store(&part);
@@ -334,14 +361,9 @@ int app_run_store(struct app *app)
 
 int app_run_logic(struct app *app)
 {
-    struct rpc_status status;
     struct logic_part part = {0};
-    bool started = app_public_url_default(app) && start_logic(app, NULL, &part);
-    if (started && rpc_server_listen(part.server, config_text(&app->config, CONFIG_LOGIC_URL),
-                                     RPC_TRUST_ROLE, &status) != RPC_OK) {
-        app_complain("%s", status.message);
-        started = false;
-    }
+    bool started = app_public_url_default(app) && start_logic(app, NULL, &part) &&
+                   listen_at(app, part.server, CONFIG_LOGIC_URL);
     if (started)
         run_until_signal(app);
     stop_logic(&part);

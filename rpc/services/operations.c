@@ -35,6 +35,45 @@ static enum rpc_code backup(struct rpc_server_call *call, const void *request,
     return RPC_OK;
 }
 
+/* Passes the store's pieces on, each in `arena` anew: no more of them than have credit. */
+static enum rpc_code pass_on(struct rpc_server_call *call, struct rpc_stream *stream,
+                             struct arena *arena, struct rpc_status *status)
+{
+    for (;;) {
+        Lotcast__V1__DownloadBackupResponse piece = LOTCAST__V1__DOWNLOAD_BACKUP_RESPONSE__INIT;
+        const ProtobufCMessage *item = NULL;
+        arena_reset(arena);
+        enum rpc_code code = rpc_stream_next(stream, arena, &item, status);
+        if (code != RPC_OK || item == NULL)
+            return code;
+        piece.data = ((const Lotcast__V1__StreamBackupResponse *)(const void *)item)->data;
+        code = rpc_server_call_send(call, &piece, status);
+        if (code != RPC_OK)
+            return code;
+    }
+}
+
+static enum rpc_code download_backup(struct rpc_server_call *call, const void *request,
+                                     void *response, struct rpc_status *status)
+{
+    struct services *services = rpc_server_call_self(call);
+    struct rpc_stream *stream = NULL;
+    struct arena arena;
+    (void)request;
+    (void)response; /* the items have it all */
+    enum rpc_code code = audit_operator_read(call, 0, status);
+    if (code == RPC_OK)
+        code = store_backup_stream(services->options.store, rpc_server_call_context(call), &stream,
+                                   status);
+    if (code != RPC_OK)
+        return code;
+    arena_init(&arena, PART_BYTES_MAX);
+    code = pass_on(call, stream, &arena, status);
+    rpc_stream_close(stream);
+    arena_fini(&arena);
+    return code;
+}
+
 /* Copies a text out of a part's arena; NULL is out of memory. */
 static bool problem_copy(struct arena *arena, const Lotcast__V1__StoreProblem *from,
                          Lotcast__V1__CheckStoreResponse *response)
@@ -118,4 +157,4 @@ static enum rpc_code check_store(struct rpc_server_call *call, const void *reque
 }
 
 rpc_handler *const operations_handlers[] = {backup, check_store, key_rotation_rotate_key,
-                                            key_rotation_show_keys};
+                                            key_rotation_show_keys, download_backup};

@@ -195,6 +195,8 @@ static void only_what_fits_is_restored(void **state)
     (void)state;
     lotctl_expect("data", "backup second", 0, "bytes in");
     lotctl_expect("data", "backup second", 1, "is there already");
+    lotctl_expect("data", "backup --stream second", 1, "is there already");
+    lotctl_expect("data", "backup --stream nowhere/copy", 1, "No such file");
     lotctl_expect("data", "backup nowhere/copy", 1, "No such file");
     /* To another file system. */
     (void)snprintf(elsewhere, sizeof elsewhere, "backup /dev/shm/lotcast-ops-%d", (int)getpid());
@@ -205,6 +207,14 @@ static void only_what_fits_is_restored(void **state)
                    (int)getpid());
     shell(elsewhere);
     lotctl_expect("third-fresh", "restore third", 0, "all in order");
+    /* Byte by byte through a stream: nothing is left beside the records. */
+    lotctl_expect("data", "backup --stream fourth", 0, "bytes in");
+    shell("test \"$(stat -c %a fourth)\" = 600 && test ! -e fourth.part && test ! -e "
+          "data/store/backup");
+    lotctl_expect("fourth-fresh", "restore fourth", 0, "all in order");
+    shell("mv data/lotctl.sock aside"); /* REQ/REP alone carries none */
+    lotctl_expect("data", "backup --stream fifth", 1, "UNIMPLEMENTED");
+    shell("test ! -e fifth && test ! -e fifth.part && mv aside data/lotctl.sock");
     lotctl_expect("data", "restore second", 1, "lotcast runs on it");
     shell("mkdir -m 700 full full/store && touch full/store/data.mdb");
     lotctl_expect("full", "restore second", 1, "is not empty");
