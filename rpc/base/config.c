@@ -11,6 +11,8 @@
 #include "rpc/base/clock.h"
 #include "rpc/base/log.h"
 
+/* Longest URL of a role, in bytes with its NUL. */
+#define RPC_URL_BYTES 256
 /* Limits on numbers, in the variable's own unit. */
 #define CONNECTIONS_MAX 1000000
 #define SCAN_ITEMS_MAX 1000000
@@ -23,6 +25,7 @@ enum form {
     FORM_HTTP_URL, /* a trailing slash is dropped */
     FORM_ORIGIN,   /* such a URL without a path */
     FORM_RPC_URL,  /* ipc://, tcp://, tls+tcp://, and with req+ */
+    FORM_RPC_URLS, /* one or several, with commas between them */
     FORM_FILE,     /* one that can be read */
     FORM_VERSION,  /* v24.0 */
     FORM_CIDRS,
@@ -60,11 +63,12 @@ static const struct variable variables[CONFIG_COUNT] = {
     [CONFIG_DATA_DIR] = {"LOTCAST_DATA_DIR", "./data", FORM_TEXT, 0, "where everything is kept"},
     [CONFIG_RPC] = {"LOTCAST_RPC", "", FORM_RPC_URL, 0,
                     "the open door for tools; default req+ipc://DATA_DIR/rpc.sock"},
-    [CONFIG_STORE_URL] = {"LOTCAST_STORE_URL", "", FORM_RPC_URL, 0,
+    [CONFIG_STORE_URL] = {"LOTCAST_STORE_URL", "", FORM_RPC_URLS, 0,
                           "where the store listens: ipc://PATH, tcp://HOST:PORT on loopback, "
                           "tls+tcp://HOST:PORT; default ipc://DATA_DIR/store.sock"},
-    [CONFIG_LOGIC_URL] = {"LOTCAST_LOGIC_URL", "", FORM_RPC_URL, 0,
-                          "where the logic listens, likewise; default ipc://DATA_DIR/logic.sock"},
+    [CONFIG_LOGIC_URL] = {"LOTCAST_LOGIC_URL", "", FORM_RPC_URLS, 0,
+                          "where the logic listens, likewise, or, for rest, a comma list of where "
+                          "it does; default ipc://DATA_DIR/logic.sock"},
     [CONFIG_TLS_CA] = {"LOTCAST_TLS_CA", "", FORM_FILE, 0, "PEM file, for tls+tcp between roles"},
     [CONFIG_TLS_CERT] = {"LOTCAST_TLS_CERT", "", FORM_FILE, 0, "PEM file"},
     [CONFIG_TLS_KEY] = {"LOTCAST_TLS_KEY", "", FORM_FILE, 0, "PEM file"},
@@ -190,6 +194,22 @@ static bool valid_rpc_url(const char *text)
     return false;
 }
 
+static bool valid_rpc_urls(const char *text)
+{
+    char url[RPC_URL_BYTES];
+    for (const char *at = text; at != NULL;) {
+        size_t len = strcspn(at, ",");
+        if (len >= sizeof url)
+            return false;
+        memcpy(url, at, len);
+        url[len] = '\0';
+        if (!valid_rpc_url(url))
+            return false;
+        at = at[len] == ',' ? at + len + 1 : NULL;
+    }
+    return true;
+}
+
 static bool valid_version(const char *text)
 {
     size_t major = *text == 'v' ? strspn(text + 1, "0123456789") : 0;
@@ -225,6 +245,8 @@ static bool valid(const struct variable *variable, const char *value)
         return valid_origin(value);
     case FORM_RPC_URL:
         return valid_rpc_url(value);
+    case FORM_RPC_URLS:
+        return valid_rpc_urls(value);
     case FORM_FILE:
         return access(value, R_OK) == 0;
     case FORM_VERSION:
