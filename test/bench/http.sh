@@ -2,19 +2,12 @@
 # Dashboard requests a second, real handler, real records, real JSON, at 64 connections: `lotcast serve`
 # (three processes) and `--one-process`, each beside a bare H2O hello with a body of the same size.
 # Also with If-None-Match. Runs are interleaved; the ratios are of medians. ROUNDS and DURATION (seconds)
-# may be set. http.sh BENCH_HELLO; LOTCAST_BIN, LOTCTL_BIN and SANDBOX_BIN are in one folder of links.
+# may be set. http.sh BENCH_HELLO.
 set -euo pipefail
 hello_bin=$(realpath "$1")
-work=$(mktemp -d)
-bin=$work/bin
-mkdir "$bin"
-ln -s "$LOTCAST_BIN" "$bin/lotcast"
-ln -s "$LOTCTL_BIN" "$bin/lotctl"
-ln -s "$SANDBOX_BIN" "$bin/sandbox"
 cd "$(dirname "$0")"
-. ../sandbox/lib.sh
 . lib.sh
-trap 'stop_all; rm -rf "$work"' EXIT
+bench_begin
 
 connections=64
 rounds=${ROUNDS:-5}

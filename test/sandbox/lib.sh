@@ -44,6 +44,7 @@ start_lotcast() {
     local name=$1 listen=$2
     shift 2
     mkdir -p "$work/$name"
+    rm -f "$work/$name/out" # of an earlier start
     LOTCAST_DATA_DIR=$work/$name/data LOTCAST_LISTEN=$listen \
         LOTCAST_META_GRAPH_URL=$meta_url LOTCAST_META_DIALOG_URL=$dialog_url \
         LOTCAST_META_APP_ID=$app_id LOTCAST_META_APP_SECRET=$app_secret \
