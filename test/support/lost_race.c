@@ -8,7 +8,7 @@
 
 static atomic_uint losing_table; /* 0: none */
 static atomic_int lost_count;
-static rpc_handler *store_commit;
+static _Atomic(rpc_handler *) store_commit; /* every store's is the same */
 
 /* Whether the op expects anything of a record of the table. */
 static bool op_expects(const Lotcast__V1__CommitOp *op, uint32_t table)
@@ -39,7 +39,8 @@ static enum rpc_code commit(struct rpc_server_call *call, const void *request_, 
             return rpc_status_set(status, RPC_ABORTED, "somebody else was first");
         }
     }
-    return store_commit(call, request, response, status);
+    rpc_handler *real = atomic_load(&store_commit);
+    return real(call, request, response, status);
 }
 
 void lost_race_init(struct lost_race *race, const struct rpc_service *store)
@@ -52,7 +53,7 @@ void lost_race_init(struct lost_race *race, const struct rpc_service *store)
         bool commits = strcmp(descriptor->methods[i].name, "Commit") == 0;
         race->handlers[i] = commits ? commit : store->handlers[i];
         if (commits)
-            store_commit = store->handlers[i];
+            atomic_store(&store_commit, store->handlers[i]);
     }
 }
 
