@@ -182,6 +182,8 @@ static bool valid_rpc_url(const char *text)
                  {"tls+tcp://", false},
                  {"req+ipc://", true},
                  {"req+tcp://", false}};
+    if (strchr(text, ',') != NULL)
+        return false; /* it would be taken for a list */
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         size_t prefix_len = strlen(forms[i].prefix);
         if (strncmp(text, forms[i].prefix, prefix_len) != 0)
