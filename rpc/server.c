@@ -161,6 +161,7 @@ static bool start_workers(struct rpc_server *server, const struct rpc_server_opt
         heavy = options->heavy_workers;
     server->refused_full = refused_metric(server, "queue_full");
     server->refused_expired = refused_metric(server, "expired");
+    server->refused_cancelled = refused_metric(server, "cancelled");
     server->refused_unknown = refused_metric(server, "unknown_method");
     server->workers = start_pool(server, "workers",
                                  options->workers == 0 ? WORKERS_DEFAULT : options->workers, 0);

@@ -237,6 +237,7 @@ static void run_handler(struct rpc_server_call *call, bool with_interceptors)
 void rpc__server_call_run(struct rpc_server_call *call)
 {
     if (atomic_load(call->context.cancelled)) {
+        count(call->server->refused_cancelled);
         end_call(call, RPC_CANCELLED, NULL);
     } else if (rpc_context_left_ms(&call->context) == 0) {
         count(call->server->refused_expired);

@@ -35,6 +35,7 @@ struct rpc_server {
     size_t listener_count;
     struct metric *refused_full;
     struct metric *refused_expired;
+    struct metric *refused_cancelled;
     struct metric *refused_unknown;
 
     atomic_bool draining;
