@@ -167,7 +167,8 @@ static bool step_sizes(struct rest_request *request)
                     request->req->headers.entries[i].value.len + 4;
     if (head_len > GATE_HEAD_BYTES_MAX)
         return answer(request, LOTCAST__V1__REASON__REASON_HEADERS_TOO_LARGE);
-    if (request->target_path.len + request->query.len > REST_URL_BYTES_MAX)
+    size_t question_len = request->query.data == NULL ? 0 : 1;
+    if (request->target_path.len + question_len + request->query.len > REST_URL_BYTES_MAX)
         return answer(request, LOTCAST__V1__REASON__REASON_URI_TOO_LONG);
     return false;
 }
