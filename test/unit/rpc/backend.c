@@ -60,12 +60,15 @@ static enum rpc_code answer(struct rpc_server_call *call, const void *request, v
     return RPC_OK;
 }
 
-/* Read, Stamps, Commit, Query, Backup, Check. */
-static rpc_handler *const handlers[] = {answer, answer, answer, answer, answer, answer};
+/* More than the service has methods. */
+#define HANDLERS_MAX 64
+static rpc_handler *handlers[HANDLERS_MAX];
 
 void backend_init(struct backend *backend, const char *directory, const char *name)
 {
     *backend = (struct backend){0};
+    for (size_t i = 0; i < HANDLERS_MAX; i++)
+        handlers[i] = answer;
     backend->service = (struct rpc_service){&lotcast__v1__store__descriptor, handlers, backend};
     (void)snprintf(backend->url, sizeof backend->url, "ipc://%s/%s", directory, name);
     atomic_store(&backend->hangs, true);

@@ -13,6 +13,9 @@
 #include "test/support/reasons.h"
 #include "test/unit/rpc/fixture.h"
 
+/* More than a service has methods. */
+#define HANDLERS_MAX 64
+
 struct registry *fixture_registry(void)
 {
     static struct registry *registry;
@@ -200,15 +203,30 @@ static enum rpc_code heavy(struct rpc_server_call *call, const void *request, vo
     return RPC_OK;
 }
 
-/* Read, Commit, Query, and two that no test here calls. */
-static rpc_handler *const store_handlers[] = {read_inline, query, commit, query, query, query};
-static rpc_handler *const auth_handlers[] = {heavy, heavy, heavy, heavy, heavy};
+/* By the names of the service's methods; what is not named is Query, and is not called here. */
+static rpc_handler *store_handlers[HANDLERS_MAX];
+static rpc_handler *auth_handlers[HANDLERS_MAX];
+
+static void fill_in_handlers(void)
+{
+    const ProtobufCServiceDescriptor *store = &lotcast__v1__store__descriptor;
+    assert_in_range(store->n_methods, 1, HANDLERS_MAX);
+    for (unsigned i = 0; i < store->n_methods; i++) {
+        const char *name = store->methods[i].name;
+        store_handlers[i] = strcmp(name, "Read") == 0     ? read_inline
+                            : strcmp(name, "Commit") == 0 ? commit
+                                                          : query;
+    }
+    for (size_t i = 0; i < HANDLERS_MAX; i++)
+        auth_handlers[i] = heavy;
+}
 
 /* --- the server --- */
 
 void fixture_init(struct fixture *fixture)
 {
     *fixture = (struct fixture){.registry = fixture_registry()};
+    fill_in_handlers();
     (void)pthread_mutex_init(&fixture->lock, NULL);
     (void)pthread_cond_init(&fixture->changed, NULL);
     fixture->services[0] =
