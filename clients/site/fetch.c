@@ -271,8 +271,8 @@ static bool read_kept_robots(struct fetcher *fetcher, struct fetch_origin *origi
 
 /*
  * RFC 9309, 2.3.1: what says 4xx is not there, and allows everything; what says 5xx or nothing is
- * out of reach, and forbids everything, unless we know how it was. False: it has not changed, and
- * how it was is lost.
+ * out of reach, and forbids everything, however it was before. False: it has not changed, and how
+ * it was is lost.
  */
 static bool take_robots(struct fetcher *fetcher, struct fetch_origin *origin,
                         const struct http_response *response)
@@ -281,10 +281,12 @@ static bool take_robots(struct fetcher *fetcher, struct fetch_origin *origin,
     if (status >= 200 && status < 300) {
         read_robots(fetcher, origin, response->body);
         kept__write(fetcher->memory, origin->url.text, &fetcher->memo, response);
-    } else if (status == 304 || status >= 500) {
+    } else if (status == 304) {
         bool is_known = read_kept_robots(fetcher, origin);
         origin->failure = is_known ? origin->failure : HTTP_FAILURE_PROTOCOL;
-        return is_known || status != 304;
+        return is_known;
+    } else if (status >= 500) {
+        origin->failure = HTTP_FAILURE_PROTOCOL;
     } else {
         origin->robots.forbids_all = false;
     }
@@ -315,12 +317,8 @@ static void fetch_robots(struct fetcher *fetcher, struct fetch_origin *origin)
         origin->failure = ask_robots(fetcher, origin, url.text, is_plain, &response);
         if (origin->failure == HTTP_FAILURE_ADDRESS && redirects > 0)
             break;
-        if (origin->failure != HTTP_FAILURE_NONE) {
-            if (origin->failure != HTTP_FAILURE_ADDRESS &&
-                origin->failure != HTTP_FAILURE_CANCELLED)
-                (void)read_kept_robots(fetcher, origin);
+        if (origin->failure != HTTP_FAILURE_NONE)
             return;
-        }
         const char *location = response->status >= 300 && response->status < 400
                                    ? http_response_header(response, "location")
                                    : NULL;

@@ -243,7 +243,7 @@ static void what_is_spoilt_is_asked_for_again(void **state)
 
 /* ---- what cannot be had ---- */
 
-static void robots_that_is_out_is_as_it_was(void **state)
+static void robots_that_is_out_forbids_all(void **state)
 {
     (void)state;
     static const struct place forbidding[] = {
@@ -267,9 +267,10 @@ static void robots_that_is_out_is_as_it_was(void **state)
         scan(&test);
         assert_int_equal(test.fixture.scan.item_count, 1);
         served.changed = "/robots.txt";
-        scan(&test);
-        assert_int_equal(test.fixture.scan.item_count, 1);
-        assert_true(test.fixture.scan.complete);
+        /* Nor does it help to know how it was. */
+        assert_int_equal(site_fixture_scan(&test.fixture), RPC_FAILED_PRECONDITION);
+        assert_int_equal(test.fixture.status.reason,
+                         LOTCAST__V1__REASON__REASON_WEBSITE_UNREACHABLE);
         end(&test);
     }
     for (size_t i = 0; i < COUNT(absent); i++) {
@@ -378,7 +379,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unchanged_list_says_the_same),
         cmocka_unit_test(what_is_spoilt_is_asked_for_again),
-        cmocka_unit_test(robots_that_is_out_is_as_it_was),
+        cmocka_unit_test(robots_that_is_out_forbids_all),
         cmocka_unit_test(a_sitemap_that_is_out_is_as_it_was),
         cmocka_unit_test(large_lists_are_kept_in_parts),
         cmocka_unit_test(what_is_cut_off_is_not_kept),
