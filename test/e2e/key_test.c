@@ -116,6 +116,13 @@ static void expect_status(const char *status)
     rest_answer_free(&answer);
 }
 
+/* Whether the service answers again: a write is not tried twice by itself. For wait_until. */
+static bool answers(void *unused)
+{
+    (void)unused;
+    return request(&browsers[0], "GET", "/api/customer/dashboard", NULL) == 200;
+}
+
 /* Meta does what is asked with the launched customer's token. */
 static void expect_token_works(void)
 {
@@ -247,6 +254,8 @@ static void survives_kills(void **state)
         system_wait_ready(&system_);
     }
     await_settled();
+    /* /readyz may still say what was before the kill. */
+    assert_true(wait_until(answers, NULL, PATIENCE_MS));
     expect_token_works();
 }
 

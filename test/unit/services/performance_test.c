@@ -320,6 +320,15 @@ static void bad_periods_are_refused(void **state)
         assert_int_not_equal(export_with(logic, &test, 1, &request, &file, &status), RPC_OK);
         assert_int_equal(file.pieces, 0);
         expect_reason(&status, "INVALID_PERIOD");
+        const Lotcast__V1__ExportPerformanceResponse *whole = NULL;
+        Lotcast__V1__ExportPerformanceRequest unary = LOTCAST__V1__EXPORT_PERFORMANCE_REQUEST__INIT;
+        unary.period = request.period;
+        unary.from = request.from;
+        unary.to = request.to;
+        assert_int_not_equal(
+            call(logic, &test, "lotcast.v1.Performance/ExportPerformance", &unary, &whole, &status),
+            RPC_OK);
+        expect_reason(&status, "INVALID_PERIOD");
         context_end(&test);
     }
 }
