@@ -1,0 +1,8 @@
+import { queryClient } from '../api/queries';
+import { setViewAs } from './view-as';
+
+/** Forgets what the last user saw. */
+export function forgetSession(): void {
+    setViewAs(null);
+    queryClient.clear();
+}
