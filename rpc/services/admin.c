@@ -90,6 +90,24 @@ static Lotcast__V1__AuditEntry *audit_entry(struct arena *arena,
     return whole ? entry : NULL;
 }
 
+/* What of the audit is asked for, newest first. */
+static enum rpc_code audit_range(const Lotcast__V1__ListAuditRequest *request,
+                                 struct store_read_op *ret_range, struct rpc_status *status)
+{
+    struct store_read_op range = {
+        .record = &lotcast__v1__audit_record__descriptor, .is_range = true, .reverse = true};
+    if (request->customer_id != NULL) {
+        int64_t customer_id = services__id_parse(request->customer_id->value);
+        if (customer_id == 0)
+            return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_INVALID_ARGUMENT,
+                                   "customerId");
+        range.index = "by_customer";
+        range.key = store_key(store_number(customer_id));
+    }
+    *ret_range = range;
+    return RPC_OK;
+}
+
 static enum rpc_code list_audit(struct rpc_server_call *call, const void *request_message,
                                 void *response_message, struct rpc_status *status)
 {
@@ -97,22 +115,19 @@ static enum rpc_code list_audit(struct rpc_server_call *call, const void *reques
     struct rpc_context *context = rpc_server_call_context(call);
     const Lotcast__V1__ListAuditRequest *request = request_message;
     Lotcast__V1__ListAuditResponse *response = response_message;
+    struct store_query_op query = {.want_total = true};
     enum rpc_code code =
         admin_page_of(context->arena, request->page, request->limit, &response->pagination, status);
+    if (code == RPC_OK)
+        code = audit_range(request, &query.range, status);
     if (code == RPC_OK)
         code = audit_operator_read(call, 0, status);
     if (code != RPC_OK)
         return code;
     int64_t offset = admin_page_offset(response->pagination);
-    struct store_query_op query = {
-        .range = {.record = &lotcast__v1__audit_record__descriptor,
-                  .is_range = true,
-                  .reverse = true,
-                  .limit = (uint32_t)response->pagination->limit},
-        /* Behind the end either way. */
-        .offset = offset > UINT32_MAX ? UINT32_MAX : (uint32_t)offset,
-        .want_total = true,
-    };
+    query.range.limit = (uint32_t)response->pagination->limit;
+    /* Behind the end either way. */
+    query.offset = offset > UINT32_MAX ? UINT32_MAX : (uint32_t)offset;
     code = store_query(services->options.store, context, &query, status);
     if (code != RPC_OK)
         return services__store_failed(code, status);

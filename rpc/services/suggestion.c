@@ -274,4 +274,57 @@ static enum rpc_code list(struct rpc_server_call *call, const void *request, voi
     return RPC_OK;
 }
 
-rpc_handler *const announcements_handlers[] = {publish, withdraw, list};
+/* --- what a customer is shown of them --- */
+
+static Lotcast__V1__CustomerAnnouncement *show_to(struct arena *arena,
+                                                  const Lotcast__V1__CustomerRecord *customer,
+                                                  const Lotcast__V1__AnnouncementRecord *record)
+{
+    const Lotcast__V1__Announcement *announcement = show(arena, record);
+    Lotcast__V1__CustomerAnnouncement *shown = arena_alloc(arena, sizeof *shown);
+    if (announcement == NULL || shown == NULL)
+        return NULL;
+    lotcast__v1__customer_announcement__init(shown);
+    shown->id = announcement->id;
+    shown->message = announcement->message;
+    shown->link = announcement->link;
+    shown->published_at = announcement->published_at;
+    shown->dismissed = dismissed(customer, shown->id);
+    return shown;
+}
+
+/* Runs inline, so it must only read. */
+static enum rpc_code list_for_customer(struct rpc_server_call *call, const void *request,
+                                       void *response_message, struct rpc_status *status)
+{
+    struct services *services = rpc_server_call_self(call);
+    struct arena *arena = rpc_server_call_arena(call);
+    Lotcast__V1__ListCustomerAnnouncementsResponse *response = response_message;
+    struct store_key key = store_key(store_number(rpc_server_call_principal(call)->customer_id));
+    struct store_read_op ops[] = {services__get(&lotcast__v1__customer_record__descriptor, key),
+                                  suggestion_announcements_op()};
+    (void)request;
+    enum rpc_code code =
+        store_read(services->options.store, rpc_server_call_context(call), ops, 2, status);
+    if (code != RPC_OK)
+        return services__store_failed(code, status);
+    const Lotcast__V1__CustomerRecord *customer = services__row(&ops[0]);
+    if (customer == NULL)
+        return FAIL(status, NOT_FOUND, NULL);
+    response->announcements =
+        arena_calloc(arena, ops[1].ret_row_count, sizeof *response->announcements);
+    if (response->announcements == NULL)
+        return out_of_memory(status);
+    for (size_t i = 0; i < ops[1].ret_row_count; i++) {
+        const Lotcast__V1__AnnouncementRecord *record = (const void *)ops[1].ret_rows[i];
+        if (record->withdrawn)
+            continue;
+        Lotcast__V1__CustomerAnnouncement *shown = show_to(arena, customer, record);
+        if (shown == NULL)
+            return out_of_memory(status);
+        response->announcements[response->n_announcements++] = shown;
+    }
+    return RPC_OK;
+}
+
+rpc_handler *const announcements_handlers[] = {publish, withdraw, list, list_for_customer};

@@ -561,6 +561,13 @@ static void the_audit_lists_it_all(void **state)
     answer = ask(&admin, "GET", "/admin/audit?limit=1&page=2", NULL, NULL);
     assert_int_equal(rest_answer_length(&answer, "entries"), 1);
     rest_answer_free(&answer);
+    answer = ask(&admin, "GET", at("/admin/audit?customerId=%s", jane_id), NULL, NULL);
+    assert_int_equal(audit_count(&answer, "view_as"), 2);
+    assert_int_equal(audit_count(&answer, "create_admin"), 0);
+    assert_int_equal(rest_answer_length(&answer, "entries"),
+                     rest_answer_integer(&answer, "pagination.total"));
+    rest_answer_free(&answer);
+    expect(&admin, "GET", "/admin/audit?customerId=x", NULL, NULL, 400, "INVALID_ARGUMENT");
     expect(&admin, "GET", "/admin/audit?limit=0", NULL, NULL, 400, "INVALID_ARGUMENT");
     lotctl_expect("audit list", "", 0, "chargeback of May");
     lotctl_expect(at("call Dashboard/GetDashboard --customer %s", jane_id), "", 0, "itemCount");

@@ -22,6 +22,7 @@
 #define TEST_WEBSITE "/api/customer/settings/test-website"
 #define DISCONNECT "/api/customer/settings/disconnect-meta"
 #define DASHBOARD "/api/customer/dashboard"
+#define ANNOUNCEMENTS "/api/customer/announcements"
 /* Nothing that goes on by itself takes longer. */
 #define SOON_MS 30000
 
@@ -487,6 +488,21 @@ static int lotctl(char *const arguments[], char line[static PROCESS_LINE_BYTES])
     return process_wait(&process, SOON_MS);
 }
 
+/* The customer's list has the announcement alone. */
+static void expect_listed(struct rest_client *browser, const char *id, bool dismissed)
+{
+    struct rest_answer answer;
+    request(browser, "GET", ANNOUNCEMENTS, NULL, 200, &answer);
+    assert_int_equal(rest_answer_length(&answer, "announcements"), 1);
+    assert_string_equal(rest_answer_text(&answer, "announcements.0.id"), id);
+    assert_string_equal(rest_answer_text(&answer, "announcements.0.message"),
+                        "New template available");
+    assert_string_equal(rest_answer_text(&answer, "announcements.0.link"), "/app/templates");
+    assert_int_equal(strlen(rest_answer_text(&answer, "announcements.0.publishedAt")), 20);
+    assert_int_equal(rest_answer_bool(&answer, "announcements.0.dismissed"), dismissed);
+    rest_answer_free(&answer);
+}
+
 static void announcements_are_shown_until_dismissed(void **state)
 {
     (void)state;
@@ -509,10 +525,12 @@ static void announcements_are_shown_until_dismissed(void **state)
     assert_string_equal(rest_answer_text(&answer, "suggestion.link"), "/app/templates");
     rest_answer_free(&answer);
     (void)snprintf(body, sizeof body, "{\"id\":\"%s\"}", id);
+    expect_listed(&browser, id, false);
     expect_success(&browser, "POST", "/api/customer/suggestion/dismiss", body);
     request(&browser, "GET", DASHBOARD, NULL, 200, &answer);
     assert_true(rest_answer_null(&answer, "suggestion"));
     rest_answer_free(&answer);
+    expect_listed(&browser, id, true);
     expect_refusal(&browser, "POST", "/api/customer/suggestion/dismiss", "{\"id\":\"nothing\"}",
                    404, "NOT_FOUND");
     expect_refusal(&browser, "POST", "/api/customer/suggestion/dismiss", "{}", 400,
@@ -528,6 +546,9 @@ static void announcements_are_shown_until_dismissed(void **state)
                         NULL};
     char *nothing[] = {(char *)"suggestion", (char *)"publish", NULL};
     assert_int_equal(lotctl(withdraw, line), 0);
+    request(&browser, "GET", ANNOUNCEMENTS, NULL, 200, &answer);
+    assert_int_equal(rest_answer_length(&answer, "announcements"), 0);
+    rest_answer_free(&answer);
     assert_int_equal(lotctl(unknown, line), 1);
     assert_int_equal(lotctl(bad_link, line), 1);
     assert_int_equal(lotctl(nothing, line), 2);

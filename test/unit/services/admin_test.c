@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "lotcast/v1/auth.pb-c.h"
-#include "lotcast/v1/dashboard.pb-c.h"
 #include "rpc/base/clock.h"
 #include "rpc/base/log.h"
 #include "rpc/services/admin.h"
@@ -26,7 +25,6 @@
 #define ADJUST "lotcast.v1.Admin/AdjustCredits"
 #define SUSPEND "lotcast.v1.Admin/SuspendCustomer"
 #define RESUME "lotcast.v1.Admin/ResumeCustomer"
-#define AUDIT "lotcast.v1.Admin/ListAudit"
 
 static struct fixture fixture;
 static const char *admin;
@@ -568,66 +566,6 @@ static void the_same_request_many_times_at_once_is_one(void **state)
     assert_int_equal(fixture_count(&fixture, &lotcast__v1__audit_record__descriptor), 1);
 }
 
-/* --- audit --- */
-
-static const Lotcast__V1__ListAuditResponse *audit(void)
-{
-    const Lotcast__V1__ListAuditResponse *response = NULL;
-    Lotcast__V1__ListAuditRequest request = LOTCAST__V1__LIST_AUDIT_REQUEST__INIT;
-    assert_string_equal(call(AUDIT, &request, &response), "OK");
-    return response;
-}
-
-static void records_who_views_as_whom(void **state)
-{
-    (void)state;
-    struct rpc_status status;
-    Lotcast__V1__GetDashboardRequest request = LOTCAST__V1__GET_DASHBOARD_REQUEST__INIT;
-    struct rpc_metadata metadata = fixture_browser(admin, NULL);
-    assert_true(rpc_metadata_add(&metadata, RPC_METADATA_CUSTOMER_ID, customer_text));
-    assert_true(rpc_metadata_add(&metadata, RPC_METADATA_REQUEST_ID, "view-1"));
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(fixture_call(&fixture, &fixture.arena, "lotcast.v1.Dashboard/GetDashboard",
-                                      &request, &metadata, NULL, &status),
-                         RPC_OK);
-    /* What is refused shows nothing and leaves nothing. */
-    metadata.entries[1].value = "999";
-    assert_int_equal(fixture_call(&fixture, &fixture.arena, "lotcast.v1.Dashboard/GetDashboard",
-                                  &request, &metadata, NULL, &status),
-                     RPC_NOT_FOUND);
-    /* Nor do a customer's own pages. */
-    assert_string_equal(call_with(customer_session, "lotcast.v1.Dashboard/GetDashboard", &request,
-                                  NULL, NULL, &status),
-                        "OK");
-    const Lotcast__V1__ListAuditResponse *entries = audit();
-    assert_int_equal(entries->n_entries, 3);
-    assert_int_equal(entries->pagination->total, 3);
-    assert_string_equal(entries->entries[0]->action, "view_as");
-    assert_string_equal(entries->entries[0]->customer_id, customer_text);
-    assert_string_equal(entries->entries[0]->actor->email, "admin@lotcast.example");
-    assert_string_equal(entries->entries[0]->actor->id, "2");
-    assert_string_equal(entries->entries[0]->reason, "GET /api/customer/dashboard");
-    assert_string_equal(entries->entries[0]->request_id, "view-1");
-}
-
-static void shows_nothing_that_it_cannot_record(void **state)
-{
-    (void)state;
-    struct rpc_status status;
-    Lotcast__V1__GetDashboardRequest request = LOTCAST__V1__GET_DASHBOARD_REQUEST__INIT;
-    struct rpc_metadata metadata = fixture_browser(admin, NULL);
-    assert_true(rpc_metadata_add(&metadata, RPC_METADATA_CUSTOMER_ID, customer_text));
-    /* The admin has gone, though the session is still there. */
-    struct store_commit commit;
-    store_commit_init(&commit, fixture.store_client, &fixture.context);
-    (void)store_commit_delete(&commit, &lotcast__v1__user_record__descriptor,
-                              store_key(store_number(2)));
-    assert_int_equal(store_commit_send(&commit, &fixture.context, NULL, &status), RPC_OK);
-    assert_int_equal(fixture_call(&fixture, &fixture.arena, "lotcast.v1.Dashboard/GetDashboard",
-                                  &request, &metadata, NULL, &status),
-                     RPC_UNAUTHENTICATED);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -664,8 +602,6 @@ int main(void)
         TEST(adjusts_once_a_request),
         TEST(refuses_odd_amounts),
         TEST(the_same_request_many_times_at_once_is_one),
-        TEST(records_who_views_as_whom),
-        TEST(shows_nothing_that_it_cannot_record),
     };
     return cmocka_run_group_tests_name("admin", tests, NULL, NULL);
 }

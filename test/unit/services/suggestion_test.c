@@ -208,6 +208,86 @@ static void what_is_kept_is_bounded(void **state)
     context_end(&test);
 }
 
+/* The customer's announcements are these, newest first, and dismissed where it says so. */
+struct listed {
+    const char *id, *message, *link;
+    bool dismissed;
+};
+
+static void expect_listed(struct logic *logic, const struct listed *want, size_t count)
+{
+    struct test_context test;
+    struct rpc_status status;
+    const Lotcast__V1__ListCustomerAnnouncementsResponse *list = NULL;
+    Lotcast__V1__ListCustomerAnnouncementsRequest request =
+        LOTCAST__V1__LIST_CUSTOMER_ANNOUNCEMENTS_REQUEST__INIT;
+    context_begin(&test);
+    expect_ok(call(logic, &test, "lotcast.v1.Announcements/ListCustomerAnnouncements", &request,
+                   &list, &status),
+              &status);
+    assert_int_equal(list->n_announcements, count);
+    for (size_t i = 0; i < count; i++) {
+        const Lotcast__V1__CustomerAnnouncement *shown = list->announcements[i];
+        assert_string_equal(shown->id, want[i].id);
+        assert_string_equal(shown->message, want[i].message);
+        assert_string_equal(shown->link, want[i].link);
+        assert_int_equal(strlen(shown->published_at), 20);
+        assert_int_equal(shown->dismissed, want[i].dismissed);
+    }
+    context_end(&test);
+}
+
+static void customers_see_what_is_published(void **state)
+{
+    struct logic *logic = *state;
+    struct rpc_status status;
+    char first[64], second[64], third[64];
+    put_account(logic);
+    expect_listed(logic, NULL, 0);
+    publish(logic, "First", "", first, &status);
+    publish(logic, "Second", "/app/ads?tab=2", second, &status);
+    publish(logic, "Third", "", third, &status);
+    expect_ok(dismiss(logic, first, &status), &status);
+    expect_listed(logic,
+                  (const struct listed[]){{third, "Third", "/app/templates", false},
+                                          {second, "Second", "/app/ads?tab=2", false},
+                                          {first, "First", "/app/templates", true}},
+                  3);
+    expect_ok(withdraw(logic, second, &status), &status);
+    expect_listed(logic,
+                  (const struct listed[]){{third, "Third", "/app/templates", false},
+                                          {first, "First", "/app/templates", true}},
+                  2);
+    expect_ok(withdraw(logic, first, &status), &status);
+    expect_ok(withdraw(logic, third, &status), &status);
+    expect_listed(logic, NULL, 0);
+}
+
+/* The newest alone; and someone who is gone is told nothing. */
+static void what_customers_see_is_bounded(void **state)
+{
+    struct logic *logic = *state;
+    struct rpc_status status;
+    struct test_context test;
+    char id[64];
+    const Lotcast__V1__ListCustomerAnnouncementsResponse *list = NULL;
+    Lotcast__V1__ListCustomerAnnouncementsRequest request =
+        LOTCAST__V1__LIST_CUSTOMER_ANNOUNCEMENTS_REQUEST__INIT;
+    context_begin(&test);
+    assert_int_equal(call(logic, &test, "lotcast.v1.Announcements/ListCustomerAnnouncements",
+                          &request, &list, &status),
+                     RPC_NOT_FOUND);
+    put_account(logic);
+    for (int i = 0; i < SUGGESTION_ANNOUNCEMENTS_MAX + 5; i++)
+        publish(logic, "News", "", id, &status);
+    expect_ok(call(logic, &test, "lotcast.v1.Announcements/ListCustomerAnnouncements", &request,
+                   &list, &status),
+              &status);
+    assert_int_equal(list->n_announcements, SUGGESTION_ANNOUNCEMENTS_MAX);
+    assert_string_equal(list->announcements[0]->id, id);
+    context_end(&test);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +295,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(how_the_customer_stands_comes_first, begin, end),
         cmocka_unit_test_setup_teardown(refuses_what_is_no_announcement, begin, end),
         cmocka_unit_test_setup_teardown(what_is_kept_is_bounded, begin, end),
+        cmocka_unit_test_setup_teardown(customers_see_what_is_published, begin, end),
+        cmocka_unit_test_setup_teardown(what_customers_see_is_bounded, begin, end),
     };
     return cmocka_run_group_tests_name("suggestion", tests, NULL, NULL);
 }
