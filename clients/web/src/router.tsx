@@ -13,6 +13,8 @@ export const router = createBrowserRouter(
     [
         {
             errorElement: <RouteError />,
+            // Until the first page's code is here.
+            hydrateFallbackElement: <></>,
             children: [
                 { path: '/', element: <Navigate to="/app/dashboard" replace /> },
                 {
