@@ -3,14 +3,9 @@
  * and the page that shows it.
  */
 #include <sodium.h>
-#include <stdio.h>
 
+#include "rest/document.h"
 #include "rest/internal.h"
-
-/* The API's description, in bytes. */
-#define OPENAPI_BYTES_MAX ((size_t)8 * 1024 * 1024)
-#define OPENAPI_PATH "/api/openapi.json"
-#define DOCS_PATH "/api/docs"
 
 const char rest_special_allow[] = "GET, HEAD, OPTIONS";
 
@@ -59,10 +54,10 @@ static const struct rest_special specials[] = {
     {"/healthz", handle_healthz},
     {"/readyz", handle_readyz},
     {"/metrics", handle_metrics},
-    {OPENAPI_PATH, handle_openapi},
+    {REST_DOCUMENT_PATH, handle_openapi},
 };
 
-static const struct rest_special docs = {DOCS_PATH, handle_docs};
+static const struct rest_special docs = {REST_DOCS_PATH, handle_docs};
 
 const struct rest_special *rest_special_find(struct span raw_path)
 {
@@ -75,48 +70,6 @@ const struct rest_special *rest_special_find(struct span raw_path)
 
 /* --- their description --- */
 
-/* The last is there only if the viewer is. */
-static const struct openapi_page pages[] = {
-    {.path = "/healthz",
-     .operation_id = "getLiveness",
-     .summary = "Whether the process lives",
-     .description = "Answers as long as the process does; looks at nothing behind it.",
-     .media_type = "application/json",
-     .is_json = true},
-    {.path = "/readyz",
-     .operation_id = "getReadiness",
-     .summary = "Whether every service behind answers",
-     .description = "503 while a service behind is down, restarting or being drained.",
-     .media_type = "application/json",
-     .may_be_unavailable = true,
-     .is_json = true},
-    {.path = "/metrics",
-     .operation_id = "getMetrics",
-     .summary = "What all processes count",
-     .description = "Prometheus' text format.",
-     .media_type = "text/plain"},
-    {.path = OPENAPI_PATH,
-     .operation_id = "getOpenapi",
-     .summary = "This document",
-     .description = "Made from the declarations that the service itself runs by.",
-     .media_type = "application/json",
-     .cacheable = true,
-     .is_json = true},
-    {.path = DOCS_PATH,
-     .operation_id = "getDocs",
-     .summary = "A page to read and try the API",
-     .description = "Shows this document. All that the page loads is served from here.",
-     .media_type = "text/html",
-     .cacheable = true},
-};
-
-/* localhost is another machine for whoever reads the document elsewhere. */
-static bool is_local(const struct rest *rest)
-{
-    const char *host = strstr(rest->origin, "://");
-    return host == NULL || strncmp(host + 3, "localhost", 9) == 0;
-}
-
 static void hash_document(struct rest *rest, struct span document)
 {
     uint8_t hash[(REST_FILE_HASH_BYTES - 1) / 2];
@@ -128,24 +81,21 @@ static void hash_document(struct rest *rest, struct span document)
 
 enum rpc_code rest_special_describe(struct rest *rest, struct rpc_status *status)
 {
-    size_t count = sizeof pages / sizeof pages[0] - (rest_docs_file_count == 0);
-    const struct openapi_options options = {.registry = rest->registry,
-                                            .router = rest->router,
-                                            .codec = rest->codec,
-                                            .public_url = rest->origin,
-                                            .is_local = is_local(rest),
-                                            .pages = pages,
-                                            .page_count = count};
+    const struct rest_document description = {.registry = rest->registry,
+                                              .router = rest->router,
+                                              .codec = rest->codec,
+                                              .origin = rest->origin,
+                                              .has_docs = rest_docs_file_count > 0};
     struct buffer document;
-    buffer_init(&document, OPENAPI_BYTES_MAX);
-    buffer_init(&rest->openapi_gzip, OPENAPI_BYTES_MAX);
-    enum rpc_code code = openapi_write(&options, &document, status);
+    buffer_init(&document, REST_DOCUMENT_BYTES_MAX);
+    buffer_init(&rest->openapi_gzip, REST_DOCUMENT_BYTES_MAX);
+    enum rpc_code code = rest_document_write(&description, &document, status);
     if (code == RPC_OK && !rest_file_pack(buffer_span(&document), &rest->openapi_gzip))
         code = rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory");
     if (code == RPC_OK)
         hash_document(rest, buffer_span(&document));
     buffer_fini(&document);
-    rest->openapi = (struct rest_file){.path = OPENAPI_PATH,
+    rest->openapi = (struct rest_file){.path = REST_DOCUMENT_PATH,
                                        .content_type = "application/json",
                                        .cache_control = "no-cache",
                                        .hash = rest->openapi_hash,
