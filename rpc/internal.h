@@ -180,6 +180,7 @@ struct rpc_server_call {
     bool may_inline;         /* it may run on the thread that resumes it */
     bool admitted;           /* taken although the server drains: its caller did not know yet */
     bool pushed_back;        /* not run: the answer says so */
+    bool has_place;          /* it counts for its method's max_in_flight */
     struct rpc_batch *batch; /* it runs in; else NULL */
     struct rpc__flow *flow;  /* of a streaming method, in the arena; else NULL */
     const void *watched;     /* health.c's: what a Watch asks for */

@@ -97,6 +97,21 @@ size_t rpc__server_under_way(const struct rpc_server *server)
 
 /* --- making and ending a server --- */
 
+static void count_limited(const struct rpc_server *server, const struct registry_method *method,
+                          struct rpc__entry *entry)
+{
+    char labels[160];
+    if (method->rules->max_in_flight == 0)
+        return;
+    (void)snprintf(labels, sizeof labels, "server=\"%s\",method=\"%s\"", server->name,
+                   method->name);
+    entry->in_flight_now =
+        rpc__metric_get(METRIC_KIND_GAUGE, "lotcast_rpc_limited_in_flight",
+                        "Calls under way that count for their method's max_in_flight.", labels);
+    entry->refused = rpc__metric_get(METRIC_KIND_COUNTER, "lotcast_rpc_limited_refused_total",
+                                     "Calls refused since their method had max_in_flight.", labels);
+}
+
 static enum rpc_code serve(struct rpc_server *server, const ProtobufCServiceDescriptor *descriptor,
                            rpc_handler *const *handlers, void *self, struct rpc_status *status)
 {
@@ -108,7 +123,9 @@ static enum rpc_code serve(struct rpc_server *server, const ProtobufCServiceDesc
         if (handlers == NULL || handlers[method->method_index] == NULL)
             return rpc_status_set(status, RPC_FAILED_PRECONDITION, "%s has no handler",
                                   method->name);
-        server->entries[i] = (struct rpc__entry){handlers[method->method_index], self};
+        server->entries[i] =
+            (struct rpc__entry){.handler = handlers[method->method_index], .self = self};
+        count_limited(server, method, &server->entries[i]);
         found++;
     }
     if (found != descriptor->n_methods)
@@ -160,6 +177,7 @@ static bool start_workers(struct rpc_server *server, const struct rpc_server_opt
     if (options->heavy_workers != 0)
         heavy = options->heavy_workers;
     server->refused_full = refused_metric(server, "queue_full");
+    server->refused_method_full = refused_metric(server, "method_full");
     server->refused_expired = refused_metric(server, "expired");
     server->refused_cancelled = refused_metric(server, "cancelled");
     server->refused_unknown = refused_metric(server, "unknown_method");

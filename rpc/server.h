@@ -158,6 +158,14 @@ struct span rpc_server_call_packed(const struct rpc_server_call *call);
 int64_t rpc_server_call_elapsed_us(const struct rpc_server_call *call);
 
 /*
+ * Has the call count for its method's max_in_flight, where only some calls do (some_in_flight):
+ * before the part that waits for others. RPC_RESOURCE_EXHAUSTED, to be returned, when there are as
+ * many; RPC_OK again for one that counts already, and where there is no limit.
+ */
+enum rpc_code rpc_server_call_take_place(struct rpc_server_call *call, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+
+/*
  * Calls that came in together and run one after another on one thread share a batch: what one
  * handler has opened there (a snapshot), the next may go on with.
  */

@@ -91,6 +91,53 @@ void rpc__server_call_unref(struct rpc_server_call *call)
         recycle(call);
 }
 
+/* --- calls: a method's max_in_flight --- */
+
+static void count(struct metric *metric)
+{
+    if (metric != NULL)
+        metric_add(metric, 1);
+}
+
+static void move_gauge(struct metric *gauge, int64_t by)
+{
+    if (gauge != NULL)
+        metric_add(gauge, by);
+}
+
+static struct rpc__entry *entry_of(const struct rpc_server_call *call)
+{
+    return &call->server->entries[call->method->index];
+}
+
+/* Whether the method has room for the call, which then counts. */
+static bool take_place(struct rpc_server_call *call)
+{
+    struct rpc__entry *entry = entry_of(call);
+    if (call->has_place)
+        return true;
+    if (atomic_fetch_add(&entry->in_flight, 1) >= call->method->rules->max_in_flight) {
+        (void)atomic_fetch_sub(&entry->in_flight, 1);
+        count(entry->refused);
+        count(call->server->refused_method_full);
+        return false;
+    }
+    move_gauge(entry->in_flight_now, 1);
+    call->has_place = true;
+    return true;
+}
+
+/* Before the answer is sent: who has it finds the room. */
+static void leave_place(struct rpc_server_call *call)
+{
+    if (!call->has_place)
+        return;
+    struct rpc__entry *entry = entry_of(call);
+    call->has_place = false;
+    move_gauge(entry->in_flight_now, -1);
+    (void)atomic_fetch_sub(&entry->in_flight, 1);
+}
+
 /* --- calls: the end --- */
 
 /* Decides what is answered. `body` is the response, and gets its size. */
@@ -140,6 +187,7 @@ static void end_with(struct rpc_server_call *call, enum rpc_code code,
         if (interceptor->after != NULL)
             interceptor->after(interceptor->self, call, &final);
     }
+    leave_place(call);
     /* A stream's items have said it all. */
     bool answers = final.code == RPC_OK && !call->method->server_streaming;
     call->reply->answer(call, &final, answers ? body : NULL);
@@ -178,12 +226,6 @@ void rpc__server_call_push_back(struct rpc_server_call *call, enum rpc_code code
     status.retry_after_ms = retry_after_ms;
     call->pushed_back = true;
     end_call(call, code, &status);
-}
-
-static void count(struct metric *metric)
-{
-    if (metric != NULL)
-        metric_add(metric, 1);
 }
 
 /* --- calls: running --- */
@@ -334,6 +376,13 @@ void rpc_server_call_resume(struct rpc_server_call *call)
 
 /* --- admission --- */
 
+/* Whether the call's method has room for it, if it has a limit that all its calls count for. */
+static bool has_room(struct rpc_server_call *call)
+{
+    const Lotcast__V1__MethodRules *rules = call->method->rules;
+    return rules->max_in_flight == 0 || rules->some_in_flight || take_place(call);
+}
+
 /* Whether the call is to be run or queued; otherwise it is over, or taken. */
 static bool admit(struct rpc_server_call *call, const struct registry_method *method)
 {
@@ -355,6 +404,10 @@ static bool admit(struct rpc_server_call *call, const struct registry_method *me
     }
     if (atomic_load(&server->draining) && !call->admitted) {
         rpc__server_call_push_back(call, RPC_UNAVAILABLE, RPC__DRAIN_RETRY_AFTER_MS);
+        return false;
+    }
+    if (!has_room(call)) {
+        rpc__server_call_push_back(call, RPC_RESOURCE_EXHAUSTED, RPC__METHOD_RETRY_AFTER_MS);
         return false;
     }
     return true;
@@ -438,6 +491,17 @@ void rpc__server_batch_run(struct rpc_server *server, struct rpc__batch *batch)
 }
 
 /* --- what handlers see --- */
+
+enum rpc_code rpc_server_call_take_place(struct rpc_server_call *call, struct rpc_status *status)
+{
+    if (call->method->rules->max_in_flight == 0 || take_place(call))
+        return RPC_OK;
+    (void)rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "%s",
+                         rpc_reason_get(LOTCAST__V1__REASON__REASON_UNAVAILABLE)->message);
+    if (status != NULL)
+        status->retry_after_ms = RPC__METHOD_RETRY_AFTER_MS;
+    return RPC_RESOURCE_EXHAUSTED;
+}
 
 struct rpc_batch *rpc_server_call_batch(struct rpc_server_call *call)
 {

@@ -10,10 +10,16 @@
 /* Push-back, in ms: a full queue has moved on by then; a server that drains has a successor. */
 #define RPC__QUEUE_RETRY_AFTER_MS 100
 #define RPC__DRAIN_RETRY_AFTER_MS 1000
+/* A method that is full is a slow one: longer than a channel makes a call again by itself. */
+#define RPC__METHOD_RETRY_AFTER_MS 1000
 
 struct rpc__entry {
     rpc_handler *handler; /* NULL: not served here */
     void *self;
+    atomic_uint in_flight; /* calls that count for the method's max_in_flight */
+    /* Of a method with a limit; NULL: not counted. */
+    struct metric *in_flight_now;
+    struct metric *refused;
 };
 
 struct rpc_server {
@@ -34,6 +40,7 @@ struct rpc_server {
     struct rpc__listener *listeners[RPC__LISTENERS_MAX];
     size_t listener_count;
     struct metric *refused_full;
+    struct metric *refused_method_full;
     struct metric *refused_expired;
     struct metric *refused_cancelled;
     struct metric *refused_unknown;

@@ -23,8 +23,8 @@
 
 #define USER_AGENT "LotcastBot/1.0"
 /* Handlers that run at once in logic. Some wait for Meta or Stripe up to their deadline: there are
- * enough of them that a stalled upstream leaves some for everybody else. */
-#define LOGIC_WORKERS 64
+ * more of them than both may hold together (max_in_flight of the methods that do so). */
+#define LOGIC_WORKERS 160
 
 /* Who this process is to others beyond the machine. The texts live as long as the configuration. */
 static struct rpc_tls tls_of(const struct app *app)

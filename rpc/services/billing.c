@@ -244,7 +244,8 @@ static enum rpc_code get_billing(struct rpc_server_call *call, const void *reque
     Lotcast__V1__GetBillingResponse *response = response_message;
     struct store_read_op ops[OP_COUNT];
     int64_t now_ms = clock_now_ms();
-    if (request->session_id[0] != '\0' && !principal->read_only)
+    if (request->session_id[0] != '\0' && !principal->read_only &&
+        rpc_server_call_take_place(call, NULL) == RPC_OK)
         settle_session(services, context, principal->customer_id, request->session_id);
     enum rpc_code code = read_all(services, context, principal->customer_id, now_ms, ops, status);
     if (code != RPC_OK)

@@ -37,7 +37,6 @@ struct services {
     struct site_probes *probes;
     struct rpc_service *rpc;
     size_t rpc_count;
-    atomic_uint meta_calls; /* handlers of the performance pages that wait for Meta */
 };
 
 /* Handlers, in the order of their service's methods in the .proto; `self` is the struct services.

@@ -25,8 +25,6 @@
 #define META_KEPT_DAYS 1100
 /* What Meta may take for both of its answers. */
 #define META_MS ((int64_t)5000)
-/* Calls that wait for Meta at once, of this process: fewer than it has workers. */
-#define META_CALLS_MAX 6
 #define TOP_PERFORMERS_MAX 10
 /* Asked for more, since some may have gone without a name. */
 #define TOP_ASKED 20
@@ -199,9 +197,11 @@ static enum rpc_code ask_both(struct services *services, struct rpc_context *con
     return RPC_OK;
 }
 
-static enum rpc_code ask_meta(struct services *services, struct rpc_context *context,
-                              struct view *view, struct rpc_status *status)
+static enum rpc_code ask_meta(struct rpc_server_call *call, struct view *view,
+                              struct rpc_status *status)
 {
+    struct services *services = rpc_server_call_self(call);
+    struct rpc_context *context = rpc_server_call_context(call);
     const Lotcast__V1__CampaignRecord *campaign = services__row(&view->ops[CAMPAIGN]);
     const Lotcast__V1__MetaConnectionRecord *connection = services__row(&view->ops[CONNECTION]);
     struct period period = view->asked->period;
@@ -218,10 +218,10 @@ static enum rpc_code ask_meta(struct services *services, struct rpc_context *con
     int64_t until_ms = clock_mono_ms() + META_MS;
     if (until_ms < hurried.deadline_ms)
         hurried.deadline_ms = until_ms;
-    enum rpc_code code = RPC_UNAVAILABLE;
-    if (atomic_fetch_add(&services->meta_calls, 1) < META_CALLS_MAX)
-        code = ask_both(services, &hurried, token, campaign->campaign_id, period, view, status);
-    (void)atomic_fetch_sub(&services->meta_calls, 1);
+    enum rpc_code code = rpc_server_call_take_place(call, status);
+    if (code != RPC_OK)
+        return code;
+    code = ask_both(services, &hurried, token, campaign->campaign_id, period, view, status);
     if (code == RPC_OK || code == RPC_CANCELLED)
         return code;
     return rpc_status_fail_upstream(status, "meta");
@@ -369,7 +369,7 @@ static enum rpc_code get_performance(struct rpc_server_call *call, const void *r
     if (code != RPC_OK)
         return code;
     code = asked.name == LOTCAST__V1__INSIGHT_PERIOD__INSIGHT_PERIOD_UNSPECIFIED
-               ? ask_meta(services, context, &view, status)
+               ? ask_meta(call, &view, status)
                : view_take_stored(&view, context->arena, status);
     if (code != RPC_OK)
         return code;

@@ -38,7 +38,7 @@ const struct registry_method *fixture_method(const char *name)
 
 /* --- handlers --- */
 
-static void wait_at_gate(struct fixture *fixture)
+void fixture_wait_at_gate(struct fixture *fixture)
 {
     (void)pthread_mutex_lock(&fixture->lock);
     fixture->waiting++;
@@ -74,7 +74,7 @@ struct deferred {
 static void *finish_later(void *arg)
 {
     struct deferred *deferred = arg;
-    wait_at_gate(deferred->fixture);
+    fixture_wait_at_gate(deferred->fixture);
     rpc_server_call_finish(deferred->call, RPC_OK, NULL);
     free(deferred);
     return NULL;
@@ -124,7 +124,7 @@ static enum rpc_code query(struct rpc_server_call *call, const void *request, vo
     case ACTION_DEFER:
         return defer(fixture, call);
     case ACTION_WAIT:
-        wait_at_gate(fixture);
+        fixture_wait_at_gate(fixture);
         break;
     case ACTION_BIG:
         (void)add_row(call, answer, asked->range->limit);
@@ -199,7 +199,7 @@ static enum rpc_code heavy(struct rpc_server_call *call, const void *request, vo
     (void)request;
     (void)response;
     (void)status;
-    wait_at_gate(rpc_server_call_self(call));
+    fixture_wait_at_gate(rpc_server_call_self(call));
     return RPC_OK;
 }
 
@@ -371,14 +371,29 @@ static void async_done(void *arg, const struct rpc_status *status, struct rpc_pa
     (void)pthread_mutex_unlock(&async->lock);
 }
 
-void fixture_async_start(struct fixture_async *async, struct rpc_channel *channel,
-                         struct fixture_context *context, enum fixture_action action,
-                         bool wait_for_ready)
+static void async_begin(struct fixture_async *async, struct rpc_channel *channel,
+                        const struct rpc_request *request)
 {
     static const struct rpc_call_events events = {.done = async_done};
     *async = (struct fixture_async){0};
     (void)pthread_mutex_init(&async->lock, NULL);
     (void)pthread_cond_init(&async->over, NULL);
+    async->call = rpc_channel_start(channel, request, &events, async);
+}
+
+void fixture_async_begin(struct fixture_async *async, struct rpc_channel *channel,
+                         struct fixture_context *context, const struct registry_method *method,
+                         const ProtobufCMessage *message)
+{
+    const struct rpc_request request = {
+        .method = method, .message = message, .context = &context->context};
+    async_begin(async, channel, &request);
+}
+
+void fixture_async_start(struct fixture_async *async, struct rpc_channel *channel,
+                         struct fixture_context *context, enum fixture_action action,
+                         bool wait_for_ready)
+{
     struct fixture_query asked;
     fixture_query_init(&asked, action, "argument");
     struct rpc_request request = {
@@ -387,7 +402,7 @@ void fixture_async_start(struct fixture_async *async, struct rpc_channel *channe
         .context = &context->context,
         .wait_for_ready = wait_for_ready,
     };
-    async->call = rpc_channel_start(channel, &request, &events, async);
+    async_begin(async, channel, &request);
 }
 
 enum rpc_code fixture_async_wait(struct fixture_async *async)

@@ -57,6 +57,8 @@ void fixture_start(struct fixture *fixture, struct rpc_server_options options);
 void fixture_listen(struct fixture *fixture, const char *url);
 void fixture_stop(struct fixture *fixture);
 void fixture_gate(struct fixture *fixture, bool open);
+/* A handler's: until the gate is open. */
+void fixture_wait_at_gate(struct fixture *fixture);
 /* Waits until so many handlers are at the gate. */
 void fixture_await_waiting(struct fixture *fixture, unsigned count);
 
@@ -97,6 +99,10 @@ struct fixture_async {
 void fixture_async_start(struct fixture_async *async, struct rpc_channel *channel,
                          struct fixture_context *context, enum fixture_action action,
                          bool wait_for_ready);
+/* The same for any call that does not stream. */
+void fixture_async_begin(struct fixture_async *async, struct rpc_channel *channel,
+                         struct fixture_context *context, const struct registry_method *method,
+                         const ProtobufCMessage *message);
 /* Waits for `done` (10 s at most), drops the handle and returns the code. */
 enum rpc_code fixture_async_wait(struct fixture_async *async);
 
