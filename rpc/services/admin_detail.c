@@ -154,6 +154,9 @@ static bool fill_figures(const struct detail *detail, Lotcast__V1__GetCustomerRe
     spend->avg_cpm =
         estimate_cost_minor(lifetime->spend_minor * CPM_IMPRESSIONS, lifetime->impressions);
     spend->last30_days = month.spend_minor;
+    const Lotcast__V1__CampaignRecord *campaign = services__row(&detail->ops[CAMPAIGN]);
+    if (campaign != NULL)
+        spend->currency = campaign->currency;
     response->performance = performance;
     response->spend = spend;
     return true;

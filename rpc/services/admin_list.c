@@ -170,8 +170,9 @@ static bool row_show(struct walk *walk, const struct candidate *candidate,
     row->created_at = admin_time_text(arena, candidate->customer->created_at_ms);
     row->credits = estimate_whole_credits(facts->balance_centi);
     row->total_spend = lifetime == NULL ? 0 : lifetime->spend_minor;
-    if (row->id == NULL || row->name == NULL || row->email == NULL || row->company == NULL ||
-        row->created_at == NULL)
+    row->currency = arena_strdup(arena, facts->campaign == NULL ? "" : facts->campaign->currency);
+    if (row->currency == NULL || row->id == NULL || row->name == NULL || row->email == NULL ||
+        row->company == NULL || row->created_at == NULL)
         return false;
     walk->response->customers[walk->response->n_customers++] = row;
     return true;

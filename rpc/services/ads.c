@@ -130,6 +130,7 @@ static bool fill_campaign(struct arena *arena, const Lotcast__V1__CampaignRecord
     shown->ad_formats = formats;
     shown->targeting = campaign->targeting;
     shown->monthly_budget = campaign->monthly_budget_minor;
+    shown->currency = campaign->currency;
     response->meta_campaign = shown;
     return true;
 }
@@ -177,6 +178,7 @@ static enum rpc_code get_ads(struct rpc_server_call *call, const void *request,
     auto_sync->next_run = next.relative;
     auto_sync->next_run_at = next.absolute;
     response->auto_sync = auto_sync;
+    response->time_zone = (char *)zones_shown(customer->time_zone);
     response->is_live =
         campaign != NULL && campaign->state == LOTCAST__V1__CAMPAIGN_STATE__CAMPAIGN_STATE_ACTIVE;
     response->item_count = website == NULL ? 0 : website->item_count;

@@ -175,6 +175,7 @@ static Lotcast__V1__PurchaseItem *purchase_item(const struct view *view,
     item->amount = row->amount_minor;
     item->credits = row->credits;
     item->status = (char *)purchase_state_name(row->state);
+    item->currency = row->currency;
     return item->id == NULL || item->date == NULL ? NULL : item;
 }
 
@@ -253,6 +254,8 @@ static enum rpc_code get_billing(struct rpc_server_call *call, const void *reque
     if (services__row(&ops[CUSTOMER]) == NULL)
         return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_NOT_FOUND, NULL);
     struct view view = decide(services, context->arena, ops, now_ms);
+    const Lotcast__V1__CustomerRecord *customer = services__row(&ops[CUSTOMER]);
+    response->time_zone = (char *)zones_shown(customer->time_zone);
     if (!fill_credits(&view, response) || !fill_charge(&view, response) ||
         !fill_purchases(&view, &ops[PURCHASES], response))
         return out_of_memory(status);

@@ -199,6 +199,7 @@ static enum rpc_code get_dashboard(struct rpc_server_call *call, const void *req
         return rpc_status_fail(status, LOTCAST__V1__REASON__REASON_NOT_FOUND, NULL);
     struct view view = decide(services, ops, now_ms);
     response->status = (char *)standing_status(&view.facts);
+    response->time_zone = (char *)zones_shown(view.facts.customer->time_zone);
     response->item_count = view.facts.website == NULL ? 0 : view.facts.website->item_count;
     if (!fill_last_sync(context->arena, &view.facts, response) ||
         !fill_performance(context->arena, &view, response) ||

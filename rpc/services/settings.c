@@ -77,7 +77,7 @@ static enum rpc_code get_settings(struct rpc_server_call *call, const void *requ
     shown->name = user->name;
     shown->email = user->email;
     shown->company = customer->company;
-    shown->time_zone = customer->time_zone[0] == '\0' ? (char *)"UTC" : customer->time_zone;
+    shown->time_zone = (char *)zones_shown(customer->time_zone);
     response->user = shown;
     return RPC_OK;
 }

@@ -95,3 +95,8 @@ bool zones_find(struct zones *zones, const char *name, const struct zone **ret_z
     *ret_zone = entry->zone;
     return true;
 }
+
+const char *zones_shown(const char *name)
+{
+    return name[0] == '\0' ? "UTC" : name;
+}

@@ -21,4 +21,8 @@ void zones_destroy(struct zones *zones);
  */
 bool zones_find(struct zones *zones, const char *name, const struct zone **ret_zone);
 
+/* As clients see a customer's zone: the name, or "UTC" where none was set. Never NULL; lent as
+ * `name` is. */
+const char *zones_shown(const char *name);
+
 #endif

@@ -250,6 +250,7 @@ static void the_detail_shows_spend(void **state)
     assert_non_null(strstr(rest_answer_text(&answer, "connections.meta.accountId"), "act_"));
     assert_true(rest_answer_text(&answer, "connections.meta.businessName")[0] != '\0');
     assert_int_equal(hundredths(&answer, "spend.last30Days"), 84732);
+    assert_string_equal(rest_answer_text(&answer, "spend.currency"), "USD");
     int64_t spend = hundredths(&answer, "spend.totalSpend");
     int64_t clicks = rest_answer_integer(&answer, "performance.clicks");
     int64_t impressions = rest_answer_integer(&answer, "performance.impressions");
@@ -313,6 +314,7 @@ static void the_list_searches_filters_and_pages(void **state)
     assert_string_equal(rest_answer_text(&answer, "customers.0.id"), jane_id);
     assert_string_equal(rest_answer_text(&answer, "customers.0.status"), "running");
     assert_true(rest_answer_number(&answer, "customers.0.totalSpend") >= 847.32);
+    assert_string_equal(rest_answer_text(&answer, "customers.0.currency"), "USD");
     assert_true(rest_answer_integer(&answer, "customers.0.credits") > 0);
     assert_int_equal(rest_answer_integer(&answer, "pagination.totalPages"), 1);
     rest_answer_free(&answer);

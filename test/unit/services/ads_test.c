@@ -66,6 +66,8 @@ static void the_page_follows_the_records(void **state)
     assert_string_equal(ads->meta_campaign->catalog_id, fake_object_of(META_CATALOG)->id);
     assert_int_equal(ads->meta_campaign->n_ad_formats, 2);
     assert_int_equal(ads->meta_campaign->monthly_budget, 250000);
+    assert_string_equal(ads->meta_campaign->currency, "USD");
+    assert_string_equal(ads->time_zone, "UTC");
     assert_int_equal(ads->meta_campaign->targeting->age_min, 25);
     assert_string_equal(ads->last_sync, "just now");
     assert_non_null(ads->auto_sync->next_run_at);

@@ -275,6 +275,8 @@ static void agrees_with_the_contract(void **state)
     assert_int_equal(billing->purchases[0]->amount, 50000);
     assert_int_equal(billing->purchases[0]->credits, 10000);
     assert_string_equal(billing->purchases[0]->status, "completed");
+    assert_string_equal(billing->purchases[0]->currency, "USD");
+    assert_string_equal(billing->time_zone, "UTC");
     assert_string_equal(billing->upcoming_charge->date, "2026-02-20");
     assert_int_equal(billing->upcoming_charge->estimated_amount, 50000);
     assert_string_equal(billing->upcoming_charge->currency, "USD");

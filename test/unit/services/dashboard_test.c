@@ -157,6 +157,7 @@ static void shows_the_last_30_full_days(void **state)
     assert_int_equal(view->credits->remaining, 8240);
     assert_int_equal(view->credits->days_estimate->value, 14);
     assert_null(view->suggestion);
+    assert_string_equal(view->time_zone, "UTC");
 }
 
 static void follows_the_customers_zone(void **state)
@@ -170,6 +171,7 @@ static void follows_the_customers_zone(void **state)
     fixture_put(&fixture, customer);
     const Lotcast__V1__GetDashboardResponse *view = get();
     assert_int_equal(view->performance->impressions, 123456 - 4115 + 1000000);
+    assert_string_equal(view->time_zone, "Pacific/Kiritimati");
     /* And there still 6 February, though not for long. */
     customer->time_zone = (char *)"Pacific/Pago_Pago";
     fixture_put(&fixture, customer);
