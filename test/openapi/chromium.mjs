@@ -14,12 +14,20 @@ function findChromium() {
     return found;
 }
 
+const launch = {
+    headless: true,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+        '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1'],
+};
+
 /* With a profile of its own below `work`. */
 export async function startBrowser(work) {
     const { chromium } = judges('playwright-core');
-    return chromium.launchPersistentContext(path.join(work, 'profile'), {
-        executablePath: findChromium(), headless: true, viewport: { width: 1280, height: 900 },
-        args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-            '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1'],
-    });
+    return chromium.launchPersistentContext(path.join(work, 'profile'), { ...launch, executablePath: findChromium(), viewport: { width: 1280, height: 900 } });
+}
+
+/* For several users at once: each is a context of its own. */
+export async function startBrowsers() {
+    const { chromium } = judges('playwright-core');
+    return chromium.launch({ ...launch, executablePath: findChromium() });
 }

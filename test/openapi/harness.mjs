@@ -135,8 +135,8 @@ async function startSandbox() {
     return { ...sandbox, says };
 }
 
-/* sandbox and lotcast serve; `url` is where it listens. */
-export async function startSystem() {
+/* sandbox and lotcast serve; `url` is where it listens. `args` and `env` are further ones of serve's. */
+export async function startSystem({ args = [], env: more = {} } = {}) {
     const work = await mkdtemp(path.join(os.tmpdir(), 'lotcast-openapi-'));
     const sandbox = await startSandbox();
     const env = {
@@ -145,9 +145,9 @@ export async function startSystem() {
         LOTCAST_META_GRAPH_URL: sandbox.says.meta, LOTCAST_META_DIALOG_URL: sandbox.says.dialog,
         LOTCAST_META_APP_ID: sandbox.says.app_id, LOTCAST_META_APP_SECRET: sandbox.says.app_secret,
         LOTCAST_STRIPE_API_URL: sandbox.says.stripe, LOTCAST_STRIPE_SECRET_KEY: sandbox.says.stripe_secret_key,
-        LOTCAST_STRIPE_WEBHOOK_SECRET: sandbox.says.stripe_webhook_secret, LOTCAST_SCAN_ALLOW: '127.0.0.0/8',
+        LOTCAST_STRIPE_WEBHOOK_SECRET: sandbox.says.stripe_webhook_secret, LOTCAST_SCAN_ALLOW: '127.0.0.0/8', ...more,
     };
-    const lotcast = start(process.env.LOTCAST_BIN, ['serve'], { env });
+    const lotcast = start(process.env.LOTCAST_BIN, ['serve', ...args], { env });
     const [url] = await linesUntil(lotcast, () => true);
     await until('ready', async () => (await fetch(`${url}/readyz`).catch(() => ({}))).ok);
     const stop = async () => {
@@ -205,14 +205,18 @@ function explain(error) {
     return `${error?.message ?? error}\n${error?.stack ?? ''}`.replaceAll(/^/gm, '# ');
 }
 
-/* Runs the cases in order, each [name, function(state)]; `state` is shared by them. */
-export async function judge(state, cases, finish) {
+/*
+ * Runs the cases in order, each [name, function(state)]; `state` is shared by them. `onFailure(name)` may say more about
+ * one that failed.
+ */
+export async function judge(state, cases, finish, onFailure = async () => '') {
     console.log(`1..${cases.length + 1}`);
     let bad = 0;
-    const report = (number, name, error) => {
+    const report = (number, name, error, more = '') => {
         bad += error === undefined ? 0 : 1;
         console.log(`${error === undefined ? 'ok' : 'not ok'} ${number} - ${name}`);
         if (error !== undefined) console.log(explain(error));
+        if (more !== '') console.log(more.replaceAll(/^/gm, '# '));
     };
     for (const [at, [name, runCase]] of cases.entries()) {
         let error;
@@ -221,7 +225,8 @@ export async function judge(state, cases, finish) {
         } catch (thrown) {
             error = thrown ?? new Error('nothing was thrown');
         }
-        report(at + 1, name, error);
+        const more = error === undefined ? '' : await onFailure(name).catch((thrown) => `${thrown}`);
+        report(at + 1, name, error, more);
     }
     let error;
     try {
