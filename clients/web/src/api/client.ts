@@ -56,7 +56,9 @@ export function onUnauthorized(listener: () => void): void {
 /** fetch(), with what all of our calls have: the customer whom an admin looks at, and errors as ApiError. */
 export async function send(request: Request): Promise<Response> {
     const customer = viewAsId();
-    if (customer !== null && new URL(request.url).pathname.startsWith('/api/customer/')) request.headers.set('X-Customer-ID', customer);
+    // A call that names a customer itself stays with that one.
+    const viewed = customer !== null && new URL(request.url).pathname.startsWith('/api/customer/') && !request.headers.has('X-Customer-ID');
+    if (viewed) request.headers.set('X-Customer-ID', customer);
     let response: Response;
     try {
         response = await fetch(request);

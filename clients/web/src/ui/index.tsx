@@ -1,11 +1,12 @@
 /* The parts that all pages are made of. Behaviour and roles of dialogs, switches and tabs are Headless UI's. */
 import { Dialog as HeadlessDialog, DialogPanel, DialogTitle, Switch as HeadlessSwitch, Tab, TabGroup, TabList, TabPanel, TabPanels } from '@headlessui/react';
-import { AlertTriangle, CircleAlert, CircleCheck, Info, RotateCw } from 'lucide-react';
+import { AlertTriangle, CircleAlert, CircleCheck, Info, Lock, RotateCw } from 'lucide-react';
 import { type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, useEffect, useId } from 'react';
-import { Link } from 'react-router-dom';
+import { Link, Navigate, useLocation } from 'react-router-dom';
 
 import { ApiError } from '../api/client';
 import { formatCount } from '../lib/format';
+import { useViewAs } from '../lib/view-as';
 import { showToast } from './toast';
 import css from './ui.module.css';
 
@@ -276,6 +277,18 @@ export function Switch({ checked, onChange, label, disabled = false, describedBy
     return <HeadlessSwitch className={css.switch} checked={checked} onChange={onChange} disabled={disabled} aria-label={label} aria-describedby={description} />;
 }
 
+/** Beside what an admin who looks at a customer's pages can't use. */
+export function ReadOnlyHint() {
+    const viewed = useViewAs();
+    if (viewed === null) return null;
+    return (
+        <p className="muted small row">
+            <Lock size={15} aria-hidden="true" />
+            Read only: you see {viewed.company}'s pages as an admin.
+        </p>
+    );
+}
+
 /* --- waiting --- */
 
 export function Spinner() {
@@ -319,8 +332,30 @@ export function EmptyState({ icon, title, children, action }: { icon: ReactNode;
     );
 }
 
+interface ErrorStateProps {
+    error: unknown;
+    onRetry: () => void;
+    busy?: boolean;
+}
+
 /** What a failed query shows in the place of its data, with a toast (data-flows.md, "Network Error"). */
-export function ErrorState({ error, onRetry, busy = false }: { error: unknown; onRetry: () => void; busy?: boolean }) {
+export function ErrorState(props: ErrorStateProps) {
+    if (props.error instanceof ApiError && props.error.code === 'FORBIDDEN') return <Forbidden />;
+    return <LoadFailed {...props} />;
+}
+
+/* Customers have no admin pages, and admins no customer's pages of their own. */
+function Forbidden() {
+    const { pathname } = useLocation();
+    if (!pathname.startsWith('/admin/')) return <Navigate to="/admin/customers" replace />;
+    return (
+        <EmptyState icon={<Lock />} title="This page is for admins" action={<ButtonLink to="/app/dashboard" variant="primary">Go to your dashboard</ButtonLink>}>
+            Only people who work at Lotcast can see it. If you are one of them, log in with your admin account.
+        </EmptyState>
+    );
+}
+
+function LoadFailed({ error, onRetry, busy = false }: ErrorStateProps) {
     useEffect(() => {
         showToast('bad', 'Could not load data');
     }, [error]);
@@ -380,26 +415,37 @@ export interface Column<Row> {
     end?: boolean;
 }
 
-/** Inside of a Card it reaches the card's edges. `caption` is for screen readers. */
-export function Table<Row>({ caption, columns, rows, rowKey }: { caption: string; columns: Column<Row>[]; rows: Row[]; rowKey: (row: Row) => string }) {
+interface TableProps<Row> {
+    /** For screen readers. */
+    caption: string;
+    columns: Column<Row>[];
+    rows: Row[];
+    rowKey: (row: Row) => string;
+    /** On small screens each row is a card of its own, its first cell the card's head. The columns' titles are texts. */
+    cards?: boolean;
+}
+
+/** Inside of a Card it reaches the card's edges. */
+export function Table<Row>({ caption, columns, rows, rowKey, cards = false }: TableProps<Row>) {
+    // The roles are said, because a row that is laid out as a card would lose them.
     return (
         <div className={css.tableFrame} role="region" aria-label={caption} tabIndex={0}>
-            <table className={css.table}>
+            <table className={classes(css.table, cards && css.cards)} role="table">
                 <caption className="visually-hidden">{caption}</caption>
-                <thead>
-                    <tr>
+                <thead role="rowgroup">
+                    <tr role="row">
                         {columns.map((column) => (
-                            <th key={column.key} scope="col" className={column.end ? css.end : undefined}>
+                            <th key={column.key} scope="col" role="columnheader" className={column.end ? css.end : undefined}>
                                 {column.title}
                             </th>
                         ))}
                     </tr>
                 </thead>
-                <tbody>
+                <tbody role="rowgroup">
                     {rows.map((row) => (
-                        <tr key={rowKey(row)}>
+                        <tr key={rowKey(row)} role="row">
                             {columns.map((column) => (
-                                <td key={column.key} className={column.end ? css.end : undefined}>
+                                <td key={column.key} role="cell" className={column.end ? css.end : undefined} data-title={typeof column.title === 'string' ? column.title : undefined}>
                                     {column.cell(row)}
                                 </td>
                             ))}
