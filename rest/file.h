@@ -1,6 +1,6 @@
 /*
- * A document that is made once and only served: the API's description, the pages to read it.
- * Kept gzip-compressed, as nearly every client wants it.
+ * A document that is made once and only served: the API's description, the page to read it, the
+ * frontend. Kept compressed, as nearly every client wants it.
  */
 #ifndef REST_FILE_H
 #define REST_FILE_H
@@ -20,7 +20,11 @@ struct rest_file {
     const char *cache_control;
     const char *policy; /* Content-Security-Policy; NULL: it is no page */
     const char *hash;   /* of its bytes, for the ETag */
+    /* What it is as it is, and compressed. No bytes: not kept in that form; of the first two at
+     * least one is. */
+    struct span identity;
     struct span gzip;
+    struct span brotli;
 };
 
 /* The files of the page that shows the API's description (rest/docs); the first is the page itself.
@@ -28,9 +32,13 @@ struct rest_file {
 extern const struct rest_file rest_docs_files[];
 extern const size_t rest_docs_file_count;
 
+/* Likewise the frontend's (rest/web): the first is the page of all paths that are one. */
+extern const struct rest_file rest_web_files[];
+extern const size_t rest_web_file_count;
+
 /* Appends `bytes` compressed. The same bytes come out as the same bytes. False: no memory. */
 bool rest_file_pack(struct span bytes, struct buffer *out) __attribute__((warn_unused_result));
-/* Appends the file's own bytes. False: no memory, or it is none of ours. */
+/* Appends the file's own bytes, of its gzip form. False: no memory, or it is none of ours. */
 bool rest_file_unpack(const struct rest_file *file, struct buffer *out)
     __attribute__((warn_unused_result));
 

@@ -105,23 +105,20 @@ static int parse_weight(struct span text)
     return weight > 1000 ? 0 : weight;
 }
 
-struct preference {
-    int weight;
-    int precision; /* 1: all, 2: of the main type, 3: exact; 0: not named */
-};
-
-static void prefer(struct preference *preference, struct span range, const char *exact,
-                   const char *main_type, int weight)
+static void prefer(struct header_preference *preference, int precision, int weight)
 {
-    int precision = 0;
-    if (equals_ignoring_case(range, exact))
-        precision = 3;
-    else if (equals_ignoring_case(range, main_type))
-        precision = 2;
-    else if (equals_ignoring_case(range, "*/*"))
-        precision = 1;
     if (precision != 0 && precision >= preference->precision)
-        *preference = (struct preference){weight, precision};
+        *preference = (struct header_preference){weight, precision};
+}
+
+/* 1: all, 2: of the main type, 3: exact; 0: another one. */
+static int precision_of(struct span range, const char *exact, const char *main_type)
+{
+    if (equals_ignoring_case(range, exact))
+        return 3;
+    if (equals_ignoring_case(range, main_type))
+        return 2;
+    return equals_ignoring_case(range, "*/*") ? 1 : 0;
 }
 
 /* The next item of a list like Accept's, and its weight in thousandths. False: there is none. */
@@ -141,31 +138,70 @@ static bool next_weighted(struct span *list, struct span *ret_name, int *ret_wei
     return true;
 }
 
-bool header_accepts_gzip(struct span accept_encoding)
+void header_accept_take(struct header_accept *accept, struct span value)
 {
-    struct preference gzip = {0, 0};
-    struct span coding;
-    int weight;
-    while (next_weighted(&accept_encoding, &coding, &weight)) {
-        bool exact = equals_ignoring_case(coding, "gzip") || equals_ignoring_case(coding, "x-gzip");
-        int precision = exact ? 3 : equals_ignoring_case(coding, "*") ? 1 : 0;
-        if (precision > gzip.precision)
-            gzip = (struct preference){weight, precision};
-    }
-    return gzip.weight > 0;
-}
-
-bool header_prefers_html(struct span accept)
-{
-    struct preference html = {0, 0};
-    struct preference json = {0, 0};
     struct span range;
     int weight;
-    while (next_weighted(&accept, &range, &weight)) {
-        prefer(&html, range, "text/html", "text/*", weight);
-        prefer(&json, range, "application/json", "application/*", weight);
+    while (next_weighted(&value, &range, &weight)) {
+        accept->is_there = accept->is_there || range.len > 0;
+        prefer(&accept->html, precision_of(range, "text/html", "text/*"), weight);
+        prefer(&accept->json, precision_of(range, "application/json", "application/*"), weight);
     }
-    return html.weight > json.weight;
+}
+
+bool header_accept_prefers_html(const struct header_accept *accept)
+{
+    return accept->html.weight > accept->json.weight;
+}
+
+bool header_accept_allows_html(const struct header_accept *accept)
+{
+    return !accept->is_there || accept->html.weight > 0;
+}
+
+/* --- codings --- */
+
+static const char *const coding_names[HEADER_CODING_COUNT] = {
+    [HEADER_CODING_IDENTITY] = "identity",
+    [HEADER_CODING_GZIP] = "gzip",
+    [HEADER_CODING_BROTLI] = "br",
+};
+
+void header_codings_take(struct header_codings *codings, struct span value)
+{
+    struct span name;
+    int weight;
+    while (next_weighted(&value, &name, &weight)) {
+        bool all = equals_ignoring_case(name, "*");
+        if (equals_ignoring_case(name, "x-gzip"))
+            name = span_of_string("gzip");
+        for (size_t i = 0; i < HEADER_CODING_COUNT; i++)
+            prefer(&codings->of[i],
+                   equals_ignoring_case(name, coding_names[i]) ? 3
+                   : all                                       ? 1
+                                                               : 0,
+                   weight);
+    }
+}
+
+enum header_coding header_codings_choose(const struct header_codings *codings,
+                                         const bool available[static HEADER_CODING_COUNT])
+{
+    /* Where it is not named, everything that is wanted comes before it. */
+    enum header_coding chosen = HEADER_CODING_IDENTITY;
+    int best = codings->of[chosen].weight;
+    for (size_t i = HEADER_CODING_IDENTITY + 1; i < HEADER_CODING_COUNT; i++) {
+        if (!available[i] || codings->of[i].weight == 0 || codings->of[i].weight < best)
+            continue;
+        chosen = (enum header_coding)i;
+        best = codings->of[i].weight;
+    }
+    return chosen;
+}
+
+const char *header_coding_name(enum header_coding coding)
+{
+    return coding == HEADER_CODING_IDENTITY ? NULL : coding_names[coding];
 }
 
 /* --- ids --- */

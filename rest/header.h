@@ -31,11 +31,45 @@ bool header_origin_of_url(const char *url, char ret_origin[static HEADER_ORIGIN_
 /* application/json, with charset=utf-8 at most, in any case. */
 bool header_is_json(struct span content_type);
 
-/* Whether Accept (its values joined) prefers text/html to application/json: a navigation. */
-bool header_prefers_html(struct span accept);
+/* How much something is wanted: a weight in thousandths, by the most precise name for it. */
+struct header_preference {
+    int weight;
+    int precision; /* 0: it was not named */
+};
 
-/* Whether Accept-Encoding takes gzip: by name or by `*`, with a weight above 0. */
-bool header_accepts_gzip(struct span accept_encoding);
+/* What a request's Accept headers want. Zeroed: there is none. */
+struct header_accept {
+    struct header_preference html; /* text/html */
+    struct header_preference json; /* application/json */
+    bool is_there;
+};
+
+/* Takes one Accept header more. */
+void header_accept_take(struct header_accept *accept, struct span value);
+/* Whether text/html is wanted more than application/json: a navigation. */
+bool header_accept_prefers_html(const struct header_accept *accept);
+/* Whether text/html will do: no header excludes it. */
+bool header_accept_allows_html(const struct header_accept *accept);
+
+enum header_coding { HEADER_CODING_IDENTITY, HEADER_CODING_GZIP, HEADER_CODING_BROTLI };
+#define HEADER_CODING_COUNT 3
+
+/* What a request's Accept-Encoding headers want. Zeroed: there is none. */
+struct header_codings {
+    struct header_preference of[HEADER_CODING_COUNT];
+};
+
+/* Takes one Accept-Encoding header more. */
+void header_codings_take(struct header_codings *codings, struct span value);
+/*
+ * The coding that is wanted most of those that `available` says there are, the smaller form of two
+ * that are wanted alike. Where nothing was said, or none of them will do: identity, which is always
+ * there.
+ */
+enum header_coding header_codings_choose(const struct header_codings *codings,
+                                         const bool available[static HEADER_CODING_COUNT]);
+/* Its name in Content-Encoding; NULL: none is needed. */
+const char *header_coding_name(enum header_coding coding);
 
 /* 1..64 of [A-Za-z0-9._-]. */
 bool header_request_id_valid(struct span id);

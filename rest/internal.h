@@ -72,6 +72,8 @@ struct rest {
     struct rest_file openapi;                  /* made when the public URL is known */
     struct buffer openapi_gzip;
     char openapi_hash[REST_FILE_HASH_BYTES];
+    const struct rest_file *web_files; /* the page first */
+    size_t web_file_count;
     struct rest_address_table *addresses;
     struct config_cidr *proxies;
     size_t proxy_count;
@@ -246,6 +248,7 @@ struct rest_request {
     struct rest_values headers[REST_HEADER_COUNT];
     const struct route *route;
     const char *label; /* of the route, for the log: a template, or NULL */
+    const char *vary;  /* what the answer depends on, for Vary; NULL: no header */
     bool is_head;
     bool is_gated;
     char request_id[RPC_REQUEST_ID_BYTES];
@@ -365,6 +368,17 @@ extern const char rest_special_allow[];
 /* Makes /api/openapi.json, once the public URL is known and before a thread runs. */
 enum rpc_code rest_special_describe(struct rest *rest, struct rpc_status *status)
     __attribute__((warn_unused_result));
+
+/* --- web.c: the frontend's files --- */
+
+/* The file of this path, as it is sent; NULL: none of it. The page has no path of its own. */
+const struct rest_file *rest_web_find(const struct rest *rest, struct span raw_path);
+extern const struct rest_special rest_web_file; /* how one is answered */
+/* Before the route is looked for: whether the request is a navigation, and answered with the page
+ * (404 where there is none). */
+bool rest_web_take_navigation(struct rest_request *request);
+/* Answers what is no path of the API. */
+void rest_web_respond_no_route(struct rest_request *request);
 
 /* --- ready.c: is what is behind us there? --- */
 

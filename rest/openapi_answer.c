@@ -400,17 +400,18 @@ static const char *success_text(struct openapi__document *document,
     return comment == NULL ? "Success." : comment;
 }
 
-/* What the method may answer, and the facade for it: a page of the frontend may be there, not yet.
- */
-static uint64_t errors_of(const struct route *route)
+/* What the method may answer, and the facade for it: a browser that navigates to the path of a page
+ * finds none where the frontend is left out. */
+static uint64_t errors_of(struct openapi__document *document, const struct route *route)
 {
-    const char *first = route->template + 1;
+    struct path path;
     uint64_t errors = 0;
     for (unsigned i = 1; i < reason_count(); i++) {
         if (registry_method_may_answer(route->method, (Lotcast__V1__Reason)i))
             errors |= bit_of((Lotcast__V1__Reason)i);
     }
-    if (strcmp(route->verb, "GET") == 0 && path_is_page(span_of(first, strcspn(first, "/:"))))
+    if (strcmp(route->verb, "GET") == 0 &&
+        path_split(span_of_string(route->template), &document->arena, &path) && path_is_page(&path))
         errors |= bit_of(LOTCAST__V1__REASON__REASON_NOT_FOUND);
     return errors;
 }
@@ -428,7 +429,7 @@ void openapi__write_answers(struct openapi__document *document, const struct rou
     }
     if (method->rules->cacheable)
         write_unchanged(document);
-    write_errors(document, errors_of(route), method);
+    write_errors(document, errors_of(document, route), method);
     openapi__close(document);
 }
 

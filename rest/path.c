@@ -1,5 +1,7 @@
 #include "rest/path.h"
 
+#include <stdint.h>
+
 #include "rest/chars.h"
 #include "rpc/base/utf8.h"
 
@@ -269,12 +271,20 @@ enum query_fault query_parse(struct span raw, struct arena *arena, struct query 
     return QUERY_OK;
 }
 
-bool path_is_page(struct span first_segment)
+bool path_is_page(const struct path *path)
 {
-    static const char *const pages[] = {"admin", "app", "onboarding", "login", "signup"};
+    static const struct {
+        const char *name;
+        size_t count_min, count_max; /* segments, with this one */
+    } pages[] = {
+        {"login", 1, 1},      {"signup", 1, 1},       {"onboarding", 2, SIZE_MAX},
+        {"app", 1, SIZE_MAX}, {"admin", 1, SIZE_MAX},
+    };
+    if (path->count == 0)
+        return true;
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
-        if (span_equal_string(first_segment, pages[i]))
-            return true;
+        if (span_equal_string(path->segments[0].text, pages[i].name))
+            return path->count >= pages[i].count_min && path->count <= pages[i].count_max;
     }
     return false;
 }

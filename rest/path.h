@@ -47,9 +47,9 @@ bool path_is_dots(struct span text);
 bool path_join(const struct path *path, size_t first, size_t end, struct arena *arena,
                struct span *ret_text);
 
-/* Whether a path that begins with this segment may be a page of the frontend as well, /admin/…: a
- * browser that navigates there does not mean the API. */
-bool path_is_page(struct span first_segment);
+/* Whether the path is a page of the frontend: /, /login, /signup, below /onboarding, /app and
+ * /admin and below these. It may be an API's as well. */
+bool path_is_page(const struct path *path);
 
 struct query_parameter {
     struct span field; /* filters.inStock, of filters[inStock] or filters.inStock */

@@ -175,16 +175,6 @@ static bool step_sizes(struct rest_request *request)
 
 /* --- path and method --- */
 
-/* A browser that navigates to a page of the frontend, which is not there yet. */
-static bool is_navigation(const struct rest_request *request)
-{
-    const struct rest_values *accept = &request->headers[REST_HEADER_ACCEPT];
-    if (!request->is_head && !span_equal_string(request->verb, "GET"))
-        return false;
-    return request->path.count > 0 && path_is_page(request->path.segments[0].text) &&
-           accept->count == 1 && header_prefers_html(accept->items[0]);
-}
-
 static bool answer_special(struct rest_request *request, const struct rest_special *special)
 {
     request->label = special->path;
@@ -202,20 +192,24 @@ static bool step_route(struct rest_request *request)
     char allow[ROUTER_ALLOW_BYTES];
     const char *kept = NULL;
     const struct rest_special *special = rest_special_find(request->target_path);
+    if (special == NULL && rest_web_find(request->thread->rest, request->target_path) != NULL)
+        special = &rest_web_file;
     if (span_equal_string(request->target_path, "*")) {
         rest_respond_options(request, allow_any);
         return true;
     }
     if (special != NULL)
         return answer_special(request, special);
-    if (!path_split(request->target_path, &request->arena, &request->path) ||
-        is_navigation(request))
+    if (!path_split(request->target_path, &request->arena, &request->path))
         return answer(request, LOTCAST__V1__REASON__REASON_NOT_FOUND);
+    if (rest_web_take_navigation(request))
+        return true;
     enum router_outcome outcome = router_match(request->thread->rest->router, &request->path,
                                                request->verb, &request->route, allow);
     switch (outcome) {
     case ROUTER_NO_PATH:
-        return answer(request, LOTCAST__V1__REASON__REASON_NOT_FOUND);
+        rest_web_respond_no_route(request);
+        return true;
     case ROUTER_NO_VERB:
         kept = arena_strdup(&request->arena, allow);
         if (kept == NULL)

@@ -20,6 +20,11 @@
 static const char json_type[] = "application/json";
 static const char octet_stream[] = "application/octet-stream";
 static const char no_store[] = "no-store";
+/* What no page of ours asks a browser for. */
+static const char no_permissions[] =
+    "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), "
+    "magnetometer=(), "
+    "microphone=(), midi=(), payment=(), usb=(), xr-spatial-tracking=()";
 static const char revalidate[] = "private, no-cache";
 
 struct reason_phrase {
@@ -80,6 +85,8 @@ static void begin(struct rest_request *request, int status, const char *cache_co
     request->req->res.reason = phrase_of(status);
     add_named_header(request, "x-request-id", request->request_id);
     add_named_header(request, "x-content-type-options", "nosniff");
+    if (request->vary != NULL)
+        rest_respond_add_header(request, H2O_TOKEN_VARY, request->vary);
     rest_respond_add_header(request, H2O_TOKEN_CACHE_CONTROL, cache_control);
 }
 
@@ -327,45 +334,76 @@ void rest_respond_body(struct rest_request *request, const char *content_type)
 
 /* --- files --- */
 
-static bool takes_gzip(const struct rest_request *request)
+/* The form of the file that the client wants most. */
+static enum header_coding choose_coding(const struct rest_request *request,
+                                        const struct rest_file *file)
 {
     const h2o_headers_t *headers = &request->req->headers;
-    bool takes = false;
+    const bool available[HEADER_CODING_COUNT] = {
+        [HEADER_CODING_IDENTITY] = true,
+        [HEADER_CODING_GZIP] = file->gzip.len > 0,
+        [HEADER_CODING_BROTLI] = file->brotli.len > 0,
+    };
+    struct header_codings codings = {0};
     for (size_t i = 0; i < headers->size; i++) {
         const h2o_header_t *header = &headers->entries[i];
         if (span_equal_string(span_of(header->name->base, header->name->len), "accept-encoding"))
-            takes = takes || header_accepts_gzip(span_of(header->value.base, header->value.len));
+            header_codings_take(&codings, span_of(header->value.base, header->value.len));
     }
-    return takes;
+    return header_codings_choose(&codings, available);
 }
 
-/* Of a file, as it is or compressed: two representations have two tags. */
-static void tag_file(struct rest_request *request, const struct rest_file *file, bool gzip)
+/* Each representation has its own tag. */
+static void tag_file(struct rest_request *request, const struct rest_file *file,
+                     enum header_coding coding)
 {
-    (void)snprintf(request->etag, sizeof request->etag, "\"%s%s\"", file->hash, gzip ? "-gz" : "");
+    static const char *const suffixes[HEADER_CODING_COUNT] = {[HEADER_CODING_IDENTITY] = "",
+                                                              [HEADER_CODING_GZIP] = "-gz",
+                                                              [HEADER_CODING_BROTLI] = "-br"};
+    (void)snprintf(request->etag, sizeof request->etag, "\"%s%s\"", file->hash, suffixes[coding]);
 }
 
-/* What a page may load, and what it tells others. */
+/*
+ * What a page may load, and what it tells others: nothing. No Referer goes with an item's picture,
+ * so that no dealer's host learns where its pictures are looked at, and one that refuses other
+ * sites' pages shows them. fetch() sends its Origin all the same (CROSS_ORIGIN).
+ */
 static void add_page_headers(struct rest_request *request, const char *policy)
 {
     add_named_header(request, "content-security-policy", policy);
     add_named_header(request, "referrer-policy", "no-referrer");
     add_named_header(request, "cross-origin-opener-policy", "same-origin");
+    add_named_header(request, "permissions-policy", no_permissions);
+}
+
+/* The file's bytes in that form. False: no memory. */
+static bool find_bytes(struct rest_request *request, const struct rest_file *file,
+                       enum header_coding coding, struct span *ret_bytes)
+{
+    buffer_clear(&request->body);
+    if (coding == HEADER_CODING_IDENTITY && file->identity.data == NULL &&
+        !rest_file_unpack(file, &request->body))
+        return false;
+    *ret_bytes = coding == HEADER_CODING_GZIP     ? file->gzip
+                 : coding == HEADER_CODING_BROTLI ? file->brotli
+                 : file->identity.data != NULL    ? file->identity
+                                                  : buffer_span(&request->body);
+    return true;
 }
 
 void rest_respond_file(struct rest_request *request, const struct rest_file *file)
 {
-    bool gzip = takes_gzip(request);
-    tag_file(request, file, gzip);
+    enum header_coding coding = choose_coding(request, file);
+    struct span bytes = {0};
+    tag_file(request, file, coding);
     bool unchanged = client_has_it(request);
-    buffer_clear(&request->body);
-    if (!unchanged && !gzip && !rest_file_unpack(file, &request->body)) {
+    if (!unchanged && !find_bytes(request, file, coding, &bytes)) {
         respond_internal(request);
         return;
     }
+    request->vary = request->vary == NULL ? "accept-encoding" : "accept, accept-encoding";
     begin(request, unchanged ? 304 : 200, file->cache_control);
     rest_respond_add_header(request, H2O_TOKEN_ETAG, request->etag);
-    rest_respond_add_header(request, H2O_TOKEN_VARY, "accept-encoding");
     add_named_header(request, "cross-origin-resource-policy", "same-origin");
     if (file->policy != NULL)
         add_page_headers(request, file->policy);
@@ -374,9 +412,9 @@ void rest_respond_file(struct rest_request *request, const struct rest_file *fil
         return;
     }
     rest_respond_add_header(request, H2O_TOKEN_CONTENT_TYPE, file->content_type);
-    if (gzip)
-        rest_respond_add_header(request, H2O_TOKEN_CONTENT_ENCODING, "gzip");
-    send_bytes(request, gzip ? file->gzip : buffer_span(&request->body), true);
+    if (coding != HEADER_CODING_IDENTITY)
+        rest_respond_add_header(request, H2O_TOKEN_CONTENT_ENCODING, header_coding_name(coding));
+    send_bytes(request, bytes, true);
 }
 
 /* --- what the response says of its answer --- */

@@ -86,6 +86,8 @@ static enum rpc_code copy_options(struct rest *rest, const struct rest_options *
     rest->registry = options->registry;
     rest->channel = options->channel;
     rest->http2 = options->http2;
+    rest->web_files = options->web_files;
+    rest->web_file_count = options->web_file_count;
     copy_limits(rest, options);
     rest->listen = strdup(options->listen);
     rest->proxies = calloc(options->trusted_proxy_count + 1, sizeof rest->proxies[0]);

@@ -11,6 +11,7 @@
 #include "rpc/status.h"
 
 struct rest;
+struct rest_file;
 
 /* A role that /readyz waits for: Health on its channel must answer SERVING. /metrics gathers what
  * it counts. */
@@ -38,6 +39,10 @@ struct rest_options {
     int64_t write_ms_max; /* for taking an answer, and 1 more for each 256 bytes of it. 20,000 */
     const struct rest_health_target *health_targets; /* copied; the channels are borrowed */
     size_t health_target_count;
+    /* The frontend's files (rest/file.h), the page first; borrowed for the life of the facade.
+     * None: there are no pages. */
+    const struct rest_file *web_files;
+    size_t web_file_count;
 };
 
 /*

@@ -12,6 +12,7 @@
 #include "clients/http/http.h"
 #include "clients/meta/meta.h"
 #include "clients/stripe/stripe.h"
+#include "rest/file.h"
 #include "rest/rest.h"
 #include "rpc/base/log.h"
 #include "rpc/channel.h"
@@ -304,6 +305,8 @@ static bool start_rest(struct app *app, struct rpc_server *logic, struct rpc_ser
         .http2 = config_bool(config, CONFIG_HTTP2),
         .health_targets = targets,
         .health_target_count = sizeof targets / sizeof targets[0],
+        .web_files = rest_web_files,
+        .web_file_count = rest_web_file_count,
     };
     if (rest_create(&options, &part->rest, &status) != RPC_OK ||
         rest_start(part->rest, NULL, &status) != RPC_OK) {

@@ -1,7 +1,7 @@
 /*
  * A customer with a real browser, from sign-up to credits: Meta's dialog and Stripe's checkout page, as the sandbox
  * has them, are clicked through, and the browser's own rules for cookies, redirects and origins hold. The pages of
- * the app are a frontend's to come: where one would be, the test asks the API from that page.
+ * the app stay still here, also where the frontend is built in (test/web has its own): the test asks the API from them.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
@@ -202,6 +202,7 @@ state.base = state.system.url;
 state.browser = await startBrowser(state.work);
 state.page = await state.browser.newPage();
 state.page.setDefaultTimeout(WAIT_MS_MAX);
+await state.page.route((url) => url.origin === state.base && url.pathname.startsWith('/assets/'), (route) => route.abort());
 await control(state.system.says.stripe, 'stripe_webhook', { url: `${state.base}/api/webhooks/stripe` });
 await judge(state, cases, async () => {
     await state.browser.close();

@@ -54,6 +54,18 @@ static void check_forwarded(struct span value)
         assert(header_address_in(&address, proxies, count));
 }
 
+static void check_accept(struct span value)
+{
+    static const bool available[HEADER_CODING_COUNT] = {true, true, true};
+    struct header_accept accept = {0};
+    struct header_codings codings = {0};
+    header_accept_take(&accept, value);
+    if (header_accept_prefers_html(&accept))
+        assert(header_accept_allows_html(&accept));
+    header_codings_take(&codings, value);
+    assert(header_codings_choose(&codings, available) < HEADER_CODING_COUNT);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     if (size == 0)
@@ -70,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         (void)header_is_json(value);
         break;
     case 'a':
-        (void)header_prefers_html(value);
+        check_accept(value);
         break;
     case 'e':
         (void)header_etag_matches(value, "\"x\"");

@@ -154,7 +154,9 @@ static void test_the_page(void **state)
         assert_int_equal(answer.status, 200);
         expect_header(&answer, "cache-control", "public, max-age=31536000, immutable");
         assert_null(raw_header(&answer, "content-security-policy"));
-        assert_int_equal(answer.body_len, rest_docs_files[i].gzip.len);
+        assert_int_equal(answer.body_len, rest_docs_files[i].gzip.len > 0
+                                              ? rest_docs_files[i].gzip.len
+                                              : rest_docs_files[i].identity.len);
         raw_answer_free(&answer);
     }
 }

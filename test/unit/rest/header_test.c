@@ -73,69 +73,130 @@ static void test_json(void **state)
     assert_false(header_is_json((struct span){NULL, 0}));
 }
 
+static struct header_accept accept_of(const char *first, const char *second)
+{
+    struct header_accept accept = {0};
+    if (first != NULL)
+        header_accept_take(&accept, span_of_string(first));
+    if (second != NULL)
+        header_accept_take(&accept, span_of_string(second));
+    return accept;
+}
+
 static void test_accept(void **state)
 {
     (void)state;
-    static const char *const html[] = {
-        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-        "text/html",
-        "TEXT/HTML",
-        "text/*",
-        "application/json;q=0.5, text/html;q=0.6",
-        "text/html;level=1;q=0.7, */*;q=0.1",
-        "application/json;q=0, */*",
+    enum { NEITHER, ALLOWS, PREFERS };
+    static const struct {
+        const char *first, *second; /* headers; NULL: none */
+        int html;
+    } rows[] = {
+        {"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", NULL, PREFERS},
+        {"text/html", NULL, PREFERS},
+        {"TEXT/HTML", NULL, PREFERS},
+        {"text/*", NULL, PREFERS},
+        {"application/json;q=0.5, text/html;q=0.6", NULL, PREFERS},
+        {"text/html;level=1;q=0.7, */*;q=0.1", NULL, PREFERS},
+        {"application/json;q=0, */*", NULL, PREFERS},
+        {"image/*, text/html;q=0.001", NULL, PREFERS},
+        {"application/json;q=0.1", "text/html", PREFERS},
+        {"*/*;q=0.5", "text/html", PREFERS},
+        {NULL, NULL, ALLOWS},
+        {"", NULL, ALLOWS},
+        {" , ", NULL, ALLOWS},
+        {"*/*", NULL, ALLOWS},
+        {"application/json, text/html", NULL, ALLOWS},
+        {"application/json, text/plain, */*", NULL, ALLOWS},
+        {"text/html;q=0.5, application/json", NULL, ALLOWS},
+        {"application/json", "text/html;q=0.9", ALLOWS},
+        {"application/json", NULL, NEITHER},
+        {"application/*", NULL, NEITHER},
+        {"text/html;q=0, */*", NULL, NEITHER},
+        {"text/html;q=0", NULL, NEITHER},
+        {"text/html;q=0.000, text/*", NULL, NEITHER},
+        {"text/*;q=0, */*", NULL, NEITHER},
+        {"*/*;q=0", NULL, NEITHER},
+        {"text/html;q=x", NULL, NEITHER},
+        {"text/html;q=2", NULL, NEITHER},
+        {"text/htmlx", NULL, NEITHER},
+        {"image/*", NULL, NEITHER},
+        {"application/json", "image/png", NEITHER},
     };
-    static const char *const api[] = {
-        "",
-        "*/*",
-        "application/json",
-        "application/json, text/html",
-        "application/json, text/plain, */*",
-        "text/html;q=0, */*",
-        "text/html;q=0.5, application/json",
-        "text/html;q=x",
-        "text/html;q=2",
-        "text/htmlx",
-        "image/*",
-    };
-    for (size_t i = 0; i < sizeof html / sizeof html[0]; i++) {
-        if (!header_prefers_html(span_of_string(html[i])))
-            fail_msg("%s", html[i]);
-    }
-    for (size_t i = 0; i < sizeof api / sizeof api[0]; i++) {
-        if (header_prefers_html(span_of_string(api[i])))
-            fail_msg("%s", api[i]);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct header_accept accept = accept_of(rows[i].first, rows[i].second);
+        if (header_accept_prefers_html(&accept) != (rows[i].html == PREFERS) ||
+            header_accept_allows_html(&accept) != (rows[i].html != NEITHER))
+            fail_msg("%s", rows[i].first);
     }
 }
 
 static void test_accept_encoding(void **state)
 {
     (void)state;
-    static const char *const taken[] = {
-        "gzip",
-        "GZIP",
-        "x-gzip",
-        "gzip, deflate, br",
-        "deflate;q=1, gzip;q=0.001",
-        "*",
-        "*;q=0.1",
-        "identity;q=0, *;q=0.5",
-        "*;q=0, gzip",
-        " br , gzip ;q=0.5",
+    static const struct {
+        const char *first, *second; /* headers; NULL: none */
+        const char *all, *gzip;     /* chosen of all three; where there is no brotli */
+    } rows[] = {
+        {NULL, NULL, NULL, NULL},
+        {"", NULL, NULL, NULL},
+        {",", NULL, NULL, NULL},
+        {"identity", NULL, NULL, NULL},
+        {"deflate", NULL, NULL, NULL},
+        {"gzip", NULL, "gzip", "gzip"},
+        {"GZIP", NULL, "gzip", "gzip"},
+        {"x-gzip", NULL, "gzip", "gzip"},
+        {"BR", NULL, "br", NULL},
+        {"gzip, deflate, br", NULL, "br", "gzip"},
+        {"br, gzip", NULL, "br", "gzip"},
+        {"gzip, deflate, br, zstd", NULL, "br", "gzip"},
+        {"gzip", "br", "br", "gzip"},
+        {"gzip;q=1, br;q=0.9", NULL, "gzip", "gzip"},
+        {"gzip;q=0.001, br;q=0.002", NULL, "br", "gzip"},
+        {"deflate;q=1, gzip;q=0.001", NULL, "gzip", "gzip"},
+        {" br , gzip ;q=0.5", NULL, "br", "gzip"},
+        {"*", NULL, "br", "gzip"},
+        {"*;q=0.1", NULL, "br", "gzip"},
+        {"*, br;q=0", NULL, "gzip", "gzip"},
+        {"br;q=0, *", NULL, "gzip", "gzip"},
+        {"*;q=0, gzip", NULL, "gzip", "gzip"},
+        {"identity;q=0, gzip", NULL, "gzip", "gzip"},
+        {"identity;q=0, *;q=0.5", NULL, "br", "gzip"},
+        {"identity, gzip", NULL, "gzip", "gzip"},
+        {"identity;q=0.5, gzip;q=0.5", NULL, "gzip", "gzip"},
+        {"identity;q=1, gzip;q=0.5, br;q=0.5", NULL, NULL, NULL},
+        {"identity;q=0.8, *;q=0.5", NULL, NULL, NULL},
+        /* Nothing that there is will do. */
+        {"identity;q=0", NULL, NULL, NULL},
+        {"identity;q=0, deflate", NULL, NULL, NULL},
+        {"*;q=0", NULL, NULL, NULL},
+        {"gzip;q=0", NULL, NULL, NULL},
+        {"gzip;q=0.000, br;q=0.0", NULL, NULL, NULL},
+        {"*, gzip;q=0", NULL, "br", NULL},
+        {"gzip;q=0, *;q=1", NULL, "br", NULL},
+        {"gzipped, brr", NULL, NULL, NULL},
+        {"gzip;q=x", NULL, NULL, NULL},
+        {"gzip;q=-1", NULL, NULL, NULL},
+        {"gzip;q=2", NULL, NULL, NULL},
+        {"deflate, gzi p", NULL, NULL, NULL},
     };
-    static const char *const refused[] = {
-        "",          "identity",       "br, deflate", "gzip;q=0",        "gzip;q=0.000",
-        "*;q=0",     "gzipped",        "*, gzip;q=0", "gzip;q=0, *;q=1", "gzip;q=x",
-
-        "gzip;q=-1", "deflate, gzi p", ",",           "gzip;q=2",
-    };
-    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
-        if (!header_accepts_gzip(span_of_string(taken[i])))
-            fail_msg("%s", taken[i]);
-    }
-    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
-        if (header_accepts_gzip(span_of_string(refused[i])))
-            fail_msg("%s", refused[i]);
+    static const bool all[HEADER_CODING_COUNT] = {true, true, true};
+    static const bool no_brotli[HEADER_CODING_COUNT] = {true, true, false};
+    static const bool plain[HEADER_CODING_COUNT] = {true, false, false};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct header_codings codings = {0};
+        if (rows[i].first != NULL)
+            header_codings_take(&codings, span_of_string(rows[i].first));
+        if (rows[i].second != NULL)
+            header_codings_take(&codings, span_of_string(rows[i].second));
+        const char *chosen[] = {header_coding_name(header_codings_choose(&codings, all)),
+                                header_coding_name(header_codings_choose(&codings, no_brotli))};
+        const char *want[] = {rows[i].all, rows[i].gzip};
+        for (size_t j = 0; j < 2; j++) {
+            const char *text = chosen[j] == NULL ? "" : chosen[j];
+            if (strcmp(text, want[j] == NULL ? "" : want[j]) != 0)
+                fail_msg("%s, %zu: %s", rows[i].first, j, text);
+        }
+        assert_int_equal(header_codings_choose(&codings, plain), HEADER_CODING_IDENTITY);
     }
 }
 

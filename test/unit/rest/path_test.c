@@ -149,6 +149,49 @@ static const struct query_row queries[] = {
     {"a b=1", QUERY_MALFORMED, "a b"},
 };
 
+static void test_pages(void **state)
+{
+    (void)state;
+    static const char *const pages[] = {
+        "/",
+        "/login",
+        "/signup",
+        "/%6cogin",
+        "/onboarding/start",
+        "/onboarding/connect/x",
+        "/app",
+        "/app/dashboard",
+        "/app/x/y/z",
+        "/admin",
+        "/admin/customers",
+        "/admin/customers/7",
+        "/admin/audit",
+    };
+    static const char *const others[] = {
+        "/login/x",    "/signup/x", "/onboarding", "/apps",  "/App/dashboard", "/administ",
+        "/api",        "/api/app",  "/assets",     "/x/app", "/healthz",       "/app%2Fdashboard",
+        "/index.html", "/Login",
+    };
+    static const char *const none[] = {"/app/",  "//",        "/login/",  "/app/../api",
+                                       "/app/.", "/app//ads", "/app/%00", "/app\\x"};
+    struct arena arena;
+    struct path path;
+    arena_init(&arena, 1 << 16);
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+        assert_true(path_split(span_of_string(pages[i]), &arena, &path));
+        if (!path_is_page(&path))
+            fail_msg("%s", pages[i]);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        assert_true(path_split(span_of_string(others[i]), &arena, &path));
+        if (path_is_page(&path))
+            fail_msg("%s", others[i]);
+    }
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        assert_false(path_split(span_of_string(none[i]), &arena, &path));
+    arena_fini(&arena);
+}
+
 static void test_queries(void **state)
 {
     (void)state;
@@ -209,9 +252,9 @@ static void test_exhaustion(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_paths),      cmocka_unit_test(test_path_with_nul),
-        cmocka_unit_test(test_queries),    cmocka_unit_test(test_many_parameters),
-        cmocka_unit_test(test_exhaustion),
+        cmocka_unit_test(test_paths),           cmocka_unit_test(test_path_with_nul),
+        cmocka_unit_test(test_pages),           cmocka_unit_test(test_queries),
+        cmocka_unit_test(test_many_parameters), cmocka_unit_test(test_exhaustion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
