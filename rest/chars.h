@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "rpc/base/ascii.h"
+
 static inline bool chars_is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -49,7 +51,7 @@ static inline bool chars_is_host(char c)
 /* Of a request id, an Idempotency-Key or a session token where each is bounded too. */
 static inline bool chars_is_id(char c)
 {
-    return chars_is_alphanumeric(c) || c == '.' || c == '_' || c == '-';
+    return ascii_is(c, ASCII_ID);
 }
 
 #endif

@@ -210,11 +210,7 @@ bool header_request_id_valid(struct span id)
 {
     if (id.len == 0 || id.len > RPC_REQUEST_ID_BYTES - 1)
         return false;
-    for (size_t i = 0; i < id.len; i++) {
-        if (!chars_is_id((char)id.data[i]))
-            return false;
-    }
-    return true;
+    return ascii_run(id.data, id.len, ASCII_ID) == id.len;
 }
 
 bool header_idempotency_key_valid(struct span key)
@@ -272,10 +268,8 @@ enum header_session header_session_find(struct span cookie,
         struct span value = span_of(pair.data + name_len + 1, pair.len - name_len - 1);
         if (value.len == 0 || value.len >= HEADER_SESSION_BYTES)
             return HEADER_SESSION_MALFORMED;
-        for (size_t i = 0; i < value.len; i++) {
-            if (!chars_is_id((char)value.data[i]))
-                return HEADER_SESSION_MALFORMED;
-        }
+        if (ascii_run(value.data, value.len, ASCII_ID) != value.len)
+            return HEADER_SESSION_MALFORMED;
         memcpy(ret_session, value.data, value.len);
         ret_session[value.len] = '\0';
         return HEADER_SESSION_FOUND;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "rpc/base/ascii.h"
 #include "rpc/base/log.h"
 #include "rpc/internal.h"
 
@@ -97,34 +98,30 @@ static void observe(struct trace *trace, const struct registry_method *method, e
 
 /* --- server --- */
 
-static bool request_id_valid(const char *text)
+/* Copies a request id; false for what is none. */
+static bool take_request_id(const char *text, char ret_id[static RPC_REQUEST_ID_BYTES])
 {
-    size_t len = text == NULL ? 0 : strlen(text);
-    if (len == 0 || len >= RPC_REQUEST_ID_BYTES)
+    size_t len = text == NULL ? 0 : ascii_run_of_string(text, ASCII_ID);
+    if (len == 0 || len >= RPC_REQUEST_ID_BYTES || text[len] != '\0')
         return false;
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                    c == '.' || c == '_' || c == '-';
-        if (!fits)
-            return false;
-    }
+    memcpy(ret_id, text, len + 1);
     return true;
 }
 
 /* W3C: 00-<32 hex>-<16 hex>-<2 hex>, in lower case. */
 static bool traceparent_valid(const char *text)
 {
-    static const char form[] = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
-    _Static_assert(sizeof form == RPC_TRACEPARENT_BYTES, "a traceparent has 55 characters");
-    if (text == NULL || strlen(text) != sizeof form - 1)
-        return false;
-    for (size_t i = 0; i < sizeof form - 1; i++) {
-        bool hex = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
-        if (form[i] == 'h' ? !hex : text[i] != '-')
+    static const size_t digits[] = {2, 32, 16, 2};
+    const size_t count = sizeof digits / sizeof digits[0];
+    for (size_t i = 0; text != NULL && i < count; i++) {
+        if (ascii_run_of_string(text, ASCII_HEX) != digits[i])
             return false;
+        text += digits[i];
+        if (*text != (i + 1 < count ? '-' : '\0'))
+            return false;
+        text++;
     }
-    return true;
+    return text != NULL;
 }
 
 static void make_request_id(char id[static RPC_REQUEST_ID_BYTES])
@@ -141,9 +138,7 @@ static enum rpc_code server_before(void *self, struct rpc_server_call *call,
     (void)status;
     struct rpc_context *context = rpc_server_call_context(call);
     const char *id = rpc_server_call_metadata(call, RPC_METADATA_REQUEST_ID);
-    if (request_id_valid(id))
-        memcpy(context->request_id, id, strlen(id) + 1);
-    else
+    if (!take_request_id(id, context->request_id))
         make_request_id(context->request_id);
     const char *parent = rpc_server_call_metadata(call, RPC_METADATA_TRACEPARENT);
     if (traceparent_valid(parent))

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "rpc/base/ascii.h"
 #include "rpc/base/utf8.h"
 
 enum rpc_code wire_measure(const Lotcast__V1__PacketHeader *header, size_t payload_bytes,
@@ -30,26 +31,21 @@ uint8_t *wire_write_header(const Lotcast__V1__PacketHeader *header, const struct
     return to + WIRE_LENGTH_BYTES + written;
 }
 
-static bool key_valid(const char *key)
+/* The key's length; 0: it is none. */
+static size_t key_length(const char *key)
 {
-    if (*key == '\0')
-        return false;
-    for (const char *c = key; *c != '\0'; c++) {
-        bool fits = (*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') || *c == '-' ||
-                    *c == '_' || *c == '.';
-        if (!fits)
-            return false;
-    }
-    return true;
+    size_t len = ascii_run_of_string(key, ASCII_KEY);
+    return key[len] == '\0' ? len : 0;
 }
 
 /* A control character would let a value break out of a log line or an HTTP header. */
 static bool value_valid(const char *value, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
+    size_t plain = utf8_plain_run(value, len);
+    for (size_t i = plain; i < len; i++)
         if ((unsigned char)value[i] < 0x20 || value[i] == 0x7f)
             return false;
-    return utf8_valid(value, len, NULL);
+    return utf8_valid(value + plain, len - plain, NULL);
 }
 
 enum rpc_code wire_metadata_check(const struct rpc_metadata *metadata, struct rpc_status *status)
@@ -59,11 +55,12 @@ enum rpc_code wire_metadata_check(const struct rpc_metadata *metadata, struct rp
         return rpc_status_set(status, RPC_INVALID_ARGUMENT, "too much metadata");
     for (size_t i = 0; i < metadata->count; i++) {
         const struct rpc_metadata_entry *entry = &metadata->entries[i];
-        if (entry->key == NULL || entry->value == NULL || !key_valid(entry->key))
+        size_t key_len = entry->key == NULL || entry->value == NULL ? 0 : key_length(entry->key);
+        if (key_len == 0)
             return rpc_status_set(status, RPC_INVALID_ARGUMENT, "metadata entry %zu has a bad key",
                                   i);
         size_t len = strlen(entry->value);
-        bytes += strlen(entry->key) + len;
+        bytes += key_len + len;
         if (bytes > RPC_METADATA_BYTES_MAX)
             return rpc_status_set(status, RPC_INVALID_ARGUMENT, "too much metadata");
         if (!value_valid(entry->value, len))

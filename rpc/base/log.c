@@ -10,6 +10,9 @@
 #define LINE_BYTES_MAX LOG__LINE_BYTES_MAX
 /* Room kept for the closing brace and the newline. */
 #define LINE_BYTES_TAIL 4
+/* Eight bytes at a time: each byte 1, and each byte's high bit. */
+#define ONES UINT64_C(0x0101010101010101)
+#define HIGHS UINT64_C(0x8080808080808080)
 
 static enum log_level level_min = LOG_LEVEL_INFO;
 static const char *process_name = "lotcast";
@@ -77,15 +80,23 @@ static bool put_escaped_char(struct line *line, const char *at, size_t len)
 static size_t plain_len(const char *text, size_t len)
 {
     size_t at = 0;
+    for (; at + sizeof(uint64_t) <= len; at += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, text + at, sizeof word);
+        /* Has a high bit where there is a byte that is another. */
+        uint64_t other = ((word ^ (ONES * '"')) - ONES) | ((word ^ (ONES * '\\')) - ONES) |
+                         (word - ONES * 0x20) | (word + ONES) | word;
+        if ((other & HIGHS) != 0)
+            break;
+    }
     while (at < len && text[at] >= 0x20 && text[at] < 0x7f && text[at] != '"' && text[at] != '\\')
         at++;
     return at;
 }
 
 /* A JSON string; what does not fit is left out, with the closing quote kept. */
-static void put_string(struct line *line, const char *text)
+static void put_string(struct line *line, const char *text, size_t left)
 {
-    size_t left = strlen(text);
     if (!put(line, "\"", 1))
         return;
     while (left > 0) {
@@ -126,14 +137,18 @@ static void put_number(struct line *line, int64_t number)
 static void put_field(struct line *line, const struct log_field *field)
 {
     /* A key that would leave no room for its value is left out, so that the line stays JSON. */
-    if (LINE_BYTES_MAX - LINE_BYTES_TAIL - line->len < strlen(field->key) + 48)
+    size_t key_len = strlen(field->key);
+    if (LINE_BYTES_MAX - LINE_BYTES_TAIL - line->len < key_len + 48)
         return;
     (void)put(line, ",\"", 2);
-    (void)put(line, field->key, strlen(field->key));
+    (void)put(line, field->key, key_len);
     (void)put(line, "\":", 2);
     switch (field->kind) {
     case LOG_FIELD_TEXT:
-        put_string(line, field->text == NULL ? "" : field->text);
+        put_string(line, field->text, field->text == NULL ? 0 : strlen(field->text));
+        break;
+    case LOG_FIELD_BYTES:
+        put_string(line, field->text, (size_t)field->number);
         break;
     case LOG_FIELD_NUMBER:
         put_number(line, field->number);
@@ -169,7 +184,7 @@ static void put_time(struct line *line)
 static void put_member(struct line *line, const char *key, const char *text)
 {
     (void)put(line, key, strlen(key));
-    put_string(line, text);
+    put_string(line, text, strlen(text));
 }
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields,

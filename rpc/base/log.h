@@ -15,14 +15,20 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 /* One member of a line; made by the functions below. Texts are borrowed for the call. */
 struct log_field {
     const char *key;
-    enum { LOG_FIELD_TEXT, LOG_FIELD_NUMBER, LOG_FIELD_BOOL } kind;
+    enum { LOG_FIELD_TEXT, LOG_FIELD_BYTES, LOG_FIELD_NUMBER, LOG_FIELD_BOOL } kind;
     const char *text;
-    int64_t number;
+    int64_t number; /* of LOG_FIELD_BYTES: how many */
 };
 
 static inline struct log_field log_text(const char *key, const char *text)
 {
     return (struct log_field){key, LOG_FIELD_TEXT, text, 0};
+}
+
+/* A text of so many bytes, without a NUL. */
+static inline struct log_field log_bytes(const char *key, const void *text, size_t len)
+{
+    return (struct log_field){key, LOG_FIELD_BYTES, text, (int64_t)len};
 }
 
 static inline struct log_field log_number(const char *key, int64_t number)

@@ -4,10 +4,11 @@
  * or a line is urgent: a busy process makes thousands of lines a second, and a write each costs as
  * much as answering.
  *
- * The buffer is under the lock, also while it is written, so that lines keep their order. A pipe
- * takes PIPE_BUF bytes in one piece: what goes to anything but a file is cut there, between lines,
- * so that lines of several processes do not mix; the processes of one `serve` share a file's
- * offset.
+ * There are two buffers: lines are added to one, under `lock`, while the other is written, under
+ * `writing`, so that nobody waits for a write but who has filled a buffer meanwhile. Who writes
+ * takes `writing` before it exchanges them, so that lines keep their order. A pipe takes PIPE_BUF
+ * bytes in one piece: what goes to anything but a file is cut there, between lines, so that lines
+ * of several processes do not mix; the processes of one `serve` share a file's offset.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -24,14 +25,25 @@
 #define BUFFER_BYTES ((size_t)64 * 1024)
 #define FLUSH_MS 20
 
-static struct {
-    pthread_mutex_t lock;
-    pthread_cond_t filled; /* from empty to not */
-    bool started;
-    bool to_file;
+struct lines {
     size_t len;
     char data[BUFFER_BYTES];
-} sink = {.lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER};
+};
+
+static struct {
+    pthread_mutex_t writing; /* of `full`; taken before the other */
+    pthread_mutex_t lock;    /* of all else */
+    pthread_cond_t filled;   /* from empty to not */
+    bool started;
+    bool to_file;
+    struct lines buffers[2];
+    struct lines *filling;
+    struct lines *full; /* empty but while it is written */
+} sink = {.writing = PTHREAD_MUTEX_INITIALIZER,
+          .lock = PTHREAD_MUTEX_INITIALIZER,
+          .filled = PTHREAD_COND_INITIALIZER,
+          .filling = &sink.buffers[0],
+          .full = &sink.buffers[1]};
 
 /* Nowhere to report a log that cannot be written: what is left of it is dropped. */
 static void write_all(const char *data, size_t len)
@@ -56,15 +68,27 @@ static size_t piece_len(const char *data, size_t len)
     return end == NULL ? len : (size_t)(end - data) + 1;
 }
 
-static void flush_locked(void)
+static void write_lines(const struct lines *lines)
 {
     size_t at = 0;
-    while (at < sink.len) {
-        size_t len = piece_len(sink.data + at, sink.len - at);
-        write_all(sink.data + at, len);
+    while (at < lines->len) {
+        size_t len = piece_len(lines->data + at, lines->len - at);
+        write_all(lines->data + at, len);
         at += len;
     }
-    sink.len = 0;
+}
+
+void log_flush(void)
+{
+    (void)pthread_mutex_lock(&sink.writing);
+    (void)pthread_mutex_lock(&sink.lock);
+    struct lines *lines = sink.filling;
+    sink.filling = sink.full;
+    sink.full = lines;
+    (void)pthread_mutex_unlock(&sink.lock);
+    write_lines(lines);
+    lines->len = 0;
+    (void)pthread_mutex_unlock(&sink.writing);
 }
 
 void log__sink_write(const char *line, size_t len, bool urgent)
@@ -75,23 +99,19 @@ void log__sink_write(const char *line, size_t len, bool urgent)
         write_all(line, len);
         return;
     }
-    if (len > sizeof sink.data - sink.len)
-        flush_locked();
-    bool was_empty = sink.len == 0;
-    memcpy(sink.data + sink.len, line, len);
-    sink.len += len;
-    if (urgent)
-        flush_locked();
-    else if (was_empty)
+    while (len > BUFFER_BYTES - sink.filling->len) {
+        (void)pthread_mutex_unlock(&sink.lock);
+        log_flush();
+        (void)pthread_mutex_lock(&sink.lock);
+    }
+    bool was_empty = sink.filling->len == 0;
+    memcpy(sink.filling->data + sink.filling->len, line, len);
+    sink.filling->len += len;
+    if (was_empty && !urgent)
         (void)pthread_cond_signal(&sink.filled);
     (void)pthread_mutex_unlock(&sink.lock);
-}
-
-void log_flush(void)
-{
-    (void)pthread_mutex_lock(&sink.lock);
-    flush_locked();
-    (void)pthread_mutex_unlock(&sink.lock);
+    if (urgent)
+        log_flush();
 }
 
 static void *run(void *arg)
@@ -100,21 +120,22 @@ static void *run(void *arg)
     (void)arg;
     (void)pthread_mutex_lock(&sink.lock);
     for (;;) { /* until the process ends */
-        while (sink.len == 0)
+        while (sink.filling->len == 0)
             (void)pthread_cond_wait(&sink.filled, &sink.lock);
         (void)pthread_mutex_unlock(&sink.lock);
         (void)nanosleep(&pause, NULL);
+        log_flush();
         (void)pthread_mutex_lock(&sink.lock);
-        flush_locked();
     }
     return NULL;
 }
 
-/* A failed assertion: what was said before it is worth most. Nobody else writes the buffer now, or
+/* A failed assertion: what was said before it is worth most. Nobody else writes the buffers now, or
  * has to: a line may come twice, none is lost. */
 static void on_abort(int number)
 {
-    write_all(sink.data, sink.len);
+    write_all(sink.full->data, sink.full->len);
+    write_all(sink.filling->data, sink.filling->len);
     (void)signal(number, SIG_DFL);
     (void)raise(number);
 }

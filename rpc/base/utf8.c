@@ -1,5 +1,11 @@
 #include "rpc/base/utf8.h"
 
+#include <string.h>
+
+/* Eight bytes at a time: each byte 1, and each byte's high bit. */
+#define ONES UINT64_C(0x0101010101010101)
+#define HIGHS UINT64_C(0x8080808080808080)
+
 /* The range of the second byte and the length, by the first byte: RFC 3629, section 4. */
 struct lead {
     uint8_t first_low, first_high, second_low, second_high;
@@ -37,9 +43,24 @@ size_t utf8_sequence_length(const char *text, size_t len)
     return 0;
 }
 
+size_t utf8_plain_run(const char *text, size_t len)
+{
+    size_t at = 0;
+    for (; at + sizeof(uint64_t) <= len; at += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, text + at, sizeof word);
+        /* Has a high bit where there is a byte below 0x20, 0x7f or above. */
+        if ((((word - ONES * 0x20) | (word + ONES) | word) & HIGHS) != 0)
+            break;
+    }
+    while (at < len && text[at] >= 0x20 && text[at] < 0x7f)
+        at++;
+    return at;
+}
+
 bool utf8_valid(const char *text, size_t len, size_t *ret_position)
 {
-    for (size_t at = 0; at < len;) {
+    for (size_t at = utf8_plain_run(text, len); at < len;) {
         size_t step = utf8_sequence_length(text + at, len - at);
         if (step == 0) {
             if (ret_position != NULL)

@@ -15,6 +15,9 @@ size_t utf8_sequence_length(const char *text, size_t len);
  * offset. */
 bool utf8_valid(const char *text, size_t len, size_t *ret_position);
 
+/* Bytes at the front that are printable ASCII, 0x20 to 0x7e. */
+size_t utf8_plain_run(const char *text, size_t len);
+
 /* Writes the code point (a scalar value) as 1 to 4 bytes and returns how many. */
 size_t utf8_encode(uint32_t code_point, char bytes[static 4]);
 

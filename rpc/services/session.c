@@ -3,6 +3,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "rpc/base/ascii.h"
+
 #define TOKEN_RANDOM_BYTES 32
 #define BASE64_VARIANT sodium_base64_VARIANT_URLSAFE_NO_PADDING
 /* Records of each kind that one log-in removes at most: more than it adds, so that they shrink. */
@@ -27,9 +29,7 @@ bool session_token_hash(const char *token, uint8_t ret_hash[static RPC_SESSION_H
     size_t len = strnlen(token, SESSION_TOKEN_BYTES);
     if (len != SESSION_TOKEN_BYTES - 1)
         return false;
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    if (strspn(token, alphabet) != len)
+    if (ascii_run(token, len, ASCII_BASE64) != len)
         return false;
     (void)crypto_generichash(ret_hash, RPC_SESSION_HASH_BYTES, (const uint8_t *)token, len, NULL,
                              0);

@@ -61,7 +61,9 @@ static void write_fields(void)
               log_number("c", INT64_MIN), log_number("d", 0), log_bool("e", true),
               log_bool("f", false), log_text("g", NULL));
     log_event(LOG_LEVEL_INFO, "event", log_text("h", "q\"b\\n\nt\x01u\x7fz"),
-              log_text("i", "\xc3\xa9"), log_text("j", "a\xff\xc3"), log_text("k", ""));
+              log_text("i", "\xc3\xa9"), log_text("j", "a\xff\xc3"), log_text("k", ""),
+              log_bytes("l", "0123456789\"abc", 12), log_bytes("m", NULL, 0),
+              log_bytes("n", "a\0b", 3), log_text("o", "0123456\\x012345\x7fy"));
     log_event(LOG_LEVEL_DEBUG, "hidden", log_text("a", "b"));
 }
 
@@ -83,9 +85,11 @@ static void lines_are_json(void **state)
                         ",\"level\":\"info\",\"process\":\"test\",\"event\":\"event\","
                         "\"a\":\"plain\",\"b\":-7,\"c\":-9223372036854775808,\"d\":0,\"e\":true,"
                         "\"f\":false,\"g\":\"\"}");
-    assert_string_equal(strstr(second, ",\"h\""),
-                        ",\"h\":\"q\\\"b\\\\n\\u000at\\u0001u\\u007fz\",\"i\":\"\xc3\xa9\","
-                        "\"j\":\"a\xef\xbf\xbd\xef\xbf\xbd\",\"k\":\"\"}\n");
+    assert_string_equal(
+        strstr(second, ",\"h\""),
+        ",\"h\":\"q\\\"b\\\\n\\u000at\\u0001u\\u007fz\",\"i\":\"\xc3\xa9\","
+        "\"j\":\"a\xef\xbf\xbd\xef\xbf\xbd\",\"k\":\"\",\"l\":\"0123456789\\\"a\",\"m\":\"\","
+        "\"n\":\"a\\u0000b\",\"o\":\"0123456\\\\x012345\\u007fy\"}\n");
     free(text);
 }
 

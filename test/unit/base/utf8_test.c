@@ -36,8 +36,35 @@ static void says_where_text_is_bad(void **state)
         assert_false(utf8_valid(rows[i].text, strlen(rows[i].text), &position));
         assert_int_equal(position, rows[i].position);
     }
+    /* The same behind and before plain text, at every place in a word. */
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (size_t before = 0; before < 17; before++) {
+            char text[64];
+            size_t position = 99;
+            memset(text, 'x', sizeof text);
+            size_t len = strlen(rows[i].text);
+            memcpy(text + before, rows[i].text, len);
+            assert_false(utf8_valid(text, before + len + 9, &position));
+            assert_int_equal(position, before + rows[i].position);
+        }
+    }
     assert_true(utf8_valid("", 0, NULL));
     assert_true(utf8_valid("\xf0\x9f\x98\x80\xc3\xa9z", 7, NULL));
+}
+
+static void a_plain_run_ends_at_the_first_other_byte(void **state)
+{
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        bool plain = byte >= 0x20 && byte < 0x7f;
+        for (size_t at = 0; at < 20; at++) {
+            char text[20];
+            memset(text, '~', sizeof text);
+            text[at] = (char)byte;
+            assert_int_equal(utf8_plain_run(text, sizeof text), plain ? sizeof text : at);
+            assert_int_equal(utf8_plain_run(text, at), at);
+        }
+    }
 }
 
 int main(void)
@@ -45,6 +72,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_every_scalar_value_and_nothing_else),
         cmocka_unit_test(says_where_text_is_bad),
+        cmocka_unit_test(a_plain_run_ends_at_the_first_other_byte),
     };
     return cmocka_run_group_tests_name("utf8", tests, NULL, NULL);
 }
