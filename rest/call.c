@@ -219,6 +219,7 @@ static void start(struct rest_request *request, enum rest_call_phase phase,
         return;
     }
     metric_add(&rest_metric_in_flight, 1);
+    rest_connection_waits(request->connection);
     if (request->is_gated && request->connection->peer_left)
         rest_request_peer_left(request);
 }

@@ -3,8 +3,10 @@
  *
  * HTTP/1: our read callback stands before libh2o's. The gate looks at what came; a whole request is
  * handed over in its canonical form, and from then on the socket is not read (DONT_READ: even a
- * stray event only calls libh2o with nothing new) until that request's pool is cleared. What
- * followed the request is held back and fed to the gate then. A request that the gate refuses is
+ * stray event only calls libh2o with nothing new) until that request's pool is cleared. While its
+ * call is under way the loop's epoll set keeps the socket all the same, since to take it out and
+ * put it back would be two system calls a request. What followed the request is held back and fed
+ * to the gate then. A request that the gate refuses is
  * replaced by a stand-in, so that libh2o answers it in its own time and closes.
  *
  *     reading ──gate: pass──▶ running ──answered, pool cleared──▶ rearm ──▶ reading
@@ -259,6 +261,20 @@ static void on_read(h2o_socket_t *socket, const char *error)
         feed(connection);
 }
 
+/* More has come, or the client has left, while a request is under way: that waits in the kernel,
+ * and the loop is not to tell of it again. */
+static void on_early(h2o_socket_t *socket, const char *error)
+{
+    (void)error;
+    h2o_socket_read_stop(socket);
+}
+
+void rest_connection_waits(struct rest_connection *connection)
+{
+    if (connection->gated && !h2o_socket_is_reading(connection->socket))
+        h2o_socket_read_start(connection->socket, on_early);
+}
+
 static void empty_held(struct rest_connection *connection)
 {
     if (connection->held.capacity <= REST_KEPT_BYTES_MAX) {
@@ -274,7 +290,7 @@ static void empty_held(struct rest_connection *connection)
 static bool rearm(struct rest_connection *connection)
 {
     h2o_socket_t *socket = connection->socket;
-    if (!h2o_socket_is_reading(socket))
+    if (socket->_cb.read != connection->h2o_read)
         return false; /* libh2o is closing it */
     h2o_socket_dont_read(socket, 0);
     socket->_cb.read = on_read;

@@ -18,6 +18,7 @@
 #include "rest/header.h"
 #include "rest/openapi.h"
 #include "rest/path.h"
+#include "rest/printed.h"
 #include "rest/rest.h"
 #include "rest/router.h"
 #include "rpc/base/arena.h"
@@ -50,6 +51,8 @@
 #define REST_URL_BYTES_MAX ((size_t)8 * 1024)
 /* JSON of one answer at most, in bytes. */
 #define REST_JSON_BYTES_MAX ((size_t)32 * 1024 * 1024)
+/* Of printed answers that a loop keeps, in bytes. */
+#define REST_PRINTED_BYTES_MAX ((size_t)16 * 1024 * 1024)
 /* Bytes that wait behind the request under way (pipelining). */
 #define REST_HELD_BYTES_MAX ((size_t)8 * 1024 * 1024)
 
@@ -103,6 +106,12 @@ struct rest {
 /* What the main thread asks of a loop. */
 enum rest_command { REST_COMMAND_DRAIN = 1, REST_COMMAND_CUT = 2, REST_COMMAND_STOP = 4 };
 
+/* Bytes for ids, and what the next ones are made of. */
+struct rest_random {
+    uint8_t seed[32]; /* randombytes_SEEDBYTES */
+    uint8_t bytes[2048];
+};
+
 struct rest_thread {
     struct rest *rest;
     size_t index;
@@ -131,8 +140,9 @@ struct rest_thread {
     h2o_socket_t *watch;
     bool draining;
     bool stopping;
-    uint8_t random[1024]; /* for ids, refilled when used up */
+    struct rest_random random;
     size_t random_used;
+    struct printed *printed; /* NULL: out of memory, then none is kept */
 };
 
 /* --- connection.c: one accepted socket --- */
@@ -163,6 +173,8 @@ struct rest_connection {
 
 void rest_connection_accept(struct rest_thread *thread, h2o_socket_t *socket);
 struct rest_connection *rest_connection_of(h2o_req_t *req);
+/* A call of it is under way, whose answer comes in a later turn of the loop. */
+void rest_connection_waits(struct rest_connection *connection);
 /* A request of it is over: the next may be read. */
 void rest_connection_request_over(struct rest_connection *connection);
 /* Close the connection after the answer, and linger, since the client may be sending still. */
@@ -261,6 +273,7 @@ struct rest_request {
     int status;
     const char *reason; /* error.code of the answer; NULL: it is no error */
     struct buffer body;
+    struct printed_answer *printed; /* held; in place of the two beside it */
     char etag[HEADER_ETAG_BYTES];
 
     /* The call. */

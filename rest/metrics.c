@@ -83,6 +83,7 @@ void rest_metrics_start(void)
     metrics_register(&rest_metric_refused_connections);
     metrics_register(&rest_metric_refused_requests);
     metrics_register(&rest_metric_gone_clients);
+    printed_start();
 }
 
 void rest_metrics_count(struct rest_route_metrics *metrics, int status, int64_t elapsed_us)

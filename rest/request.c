@@ -3,7 +3,6 @@
  * origin, body size and content type; then the call (call.c), where session, access, JSON, values
  * and state are looked at. Everything here runs on the loop's thread.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "rest/chars.h"
@@ -11,8 +10,9 @@
 #include "rpc/base/clock.h"
 #include "rpc/base/log.h"
 
-/* Of a logged path, in bytes with its NUL. */
-#define LOG_PATH_BYTES 200
+/* Of a logged path and verb, in bytes. */
+#define LOG_PATH_BYTES_MAX 199
+#define LOG_VERB_BYTES_MAX 15
 /* In the log for a client that left before its answer; no answer of ours. */
 #define STATUS_CLIENT_GONE 499
 
@@ -277,11 +277,14 @@ static step *const steps[] = {step_head, step_sizes, step_route, step_origin, st
 
 /* --- life --- */
 
+static size_t shorter(size_t len, size_t max)
+{
+    return len < max ? len : max;
+}
+
 /* One line, and the counters. */
 static void note_request(const struct rest_request *request)
 {
-    char verb[16];
-    char path[LOG_PATH_BYTES];
     bool gone = !request->answered || request->client_left;
     int status = gone ? STATUS_CLIENT_GONE : request->status;
     int64_t elapsed_us = clock_mono_us() - request->started_us;
@@ -292,14 +295,11 @@ static void note_request(const struct rest_request *request)
                            elapsed_us);
     if (!log_enabled(LOG_LEVEL_INFO))
         return;
-    (void)snprintf(verb, sizeof verb, "%.*s", (int)request->verb.len,
-                   (const char *)request->verb.data);
-    (void)snprintf(path, sizeof path, "%.*s", (int)request->target_path.len,
-                   request->target_path.len == 0 ? "" : (const char *)request->target_path.data);
     struct log_field fields[7] = {
-        log_text("method", verb),
-        log_text(request->label == NULL ? "path" : "route",
-                 request->label == NULL ? path : request->label),
+        log_bytes("method", request->verb.data, shorter(request->verb.len, LOG_VERB_BYTES_MAX)),
+        request->label == NULL ? log_bytes("path", request->target_path.data,
+                                           shorter(request->target_path.len, LOG_PATH_BYTES_MAX))
+                               : log_text("route", request->label),
         log_number("status", status),
         log_number("duration_us", elapsed_us),
         log_text("request_id", request->request_id),
@@ -318,6 +318,7 @@ void rest_request_unref(struct rest_request *request)
         return;
     rpc_payload_release(&request->payload);
     rest_stream_destroy(request->stream);
+    printed_release(request->printed);
     buffer_fini(&request->body);
     arena_fini(&request->arena);
     free(request);

@@ -288,14 +288,31 @@ static void hash_body(struct rest_request *request)
     memcpy(request->etag + 1 + 2 * sizeof hash, "\"", 2);
 }
 
-static bool client_has_it(const struct rest_request *request)
+static bool client_has(const struct rest_request *request, const char *etag)
 {
     const struct rest_values *values = &request->headers[REST_HEADER_IF_NONE_MATCH];
     for (size_t i = 0; i < values->count && i < REST_VALUES_MAX; i++) {
-        if (header_etag_matches(values->items[i], request->etag))
+        if (header_etag_matches(values->items[i], etag))
             return true;
     }
     return false;
+}
+
+/* Answers a cacheable body, which outlives the request, or says that the client has it. */
+static void respond_tagged(struct rest_request *request, const char *etag, struct span body,
+                           const struct answer *answer)
+{
+    bool unchanged = client_has(request, etag);
+    begin(request, unchanged ? 304 : 200, revalidate);
+    rest_respond_add_header(request, H2O_TOKEN_ETAG, etag);
+    if (unchanged) {
+        send_bytes(request, (struct span){0}, false);
+        return;
+    }
+    rest_respond_add_header(request, H2O_TOKEN_CONTENT_TYPE, answer->content_type);
+    if (answer->disposition != NULL)
+        rest_respond_add_header(request, H2O_TOKEN_CONTENT_DISPOSITION, answer->disposition);
+    send_bytes(request, body, true);
 }
 
 /* Answers with what is in request->body. */
@@ -305,21 +322,12 @@ static void respond_body(struct rest_request *request, const struct answer *answ
         respond_internal(request);
         return;
     }
-    if (answer->cacheable)
+    if (answer->cacheable) {
         hash_body(request);
-    bool unchanged = answer->cacheable && client_has_it(request);
-    begin(request,
-          unchanged          ? 304
-          : answer->accepted ? 202
-                             : 200,
-          answer->cacheable ? revalidate : no_store);
-    if (answer->cacheable)
-        rest_respond_add_header(request, H2O_TOKEN_ETAG, request->etag);
-    if (unchanged) {
-        buffer_clear(&request->body);
-        finish(request, false);
+        respond_tagged(request, request->etag, buffer_span(&request->body), answer);
         return;
     }
+    begin(request, answer->accepted ? 202 : 200, no_store);
     rest_respond_add_header(request, H2O_TOKEN_CONTENT_TYPE, answer->content_type);
     if (answer->disposition != NULL)
         rest_respond_add_header(request, H2O_TOKEN_CONTENT_DISPOSITION, answer->disposition);
@@ -396,7 +404,7 @@ void rest_respond_file(struct rest_request *request, const struct rest_file *fil
     enum header_coding coding = choose_coding(request, file);
     struct span bytes = {0};
     tag_file(request, file, coding);
-    bool unchanged = client_has_it(request);
+    bool unchanged = client_has(request, request->etag);
     if (!unchanged && !find_bytes(request, file, coding, &bytes)) {
         respond_internal(request);
         return;
@@ -493,12 +501,44 @@ static bool print_answer(struct rest_request *request, const ProtobufCMessage *m
                 : json_print_field(codec, message, field, &request->body, &status)) == RPC_OK;
 }
 
+/* Whether nothing but a text and its tag is made of the response. */
+static bool is_printable(const struct route *route)
+{
+    const Lotcast__V1__MethodRules *rules = route->method->rules;
+    return rules->cacheable && !route->raw_answer && route->redirect == NULL &&
+           route->attachment == NULL && route->accepted == NULL && route->session == NULL &&
+           rules->session == LOTCAST__V1__SESSION_EFFECT__SESSION_EFFECT_UNSPECIFIED;
+}
+
+/* Whether the response is one that was printed before, and so is answered. */
+static bool respond_printed(struct rest_request *request, struct span packed)
+{
+    static const struct answer as_json = {.content_type = json_type, .cacheable = true};
+    struct printed *printed = request->thread->printed;
+    if (printed == NULL || !is_printable(request->route))
+        return false;
+    request->printed = printed_take(printed, request->route, packed);
+    if (request->printed == NULL)
+        return false;
+    respond_tagged(request, request->printed->etag, request->printed->text, &as_json);
+    return true;
+}
+
+static void keep_printed(struct rest_request *request, struct span packed)
+{
+    if (request->thread->printed != NULL && is_printable(request->route))
+        printed_offer(request->thread->printed, request->route, packed, buffer_span(&request->body),
+                      request->etag);
+}
+
 void rest_respond_message(struct rest_request *request, struct span packed)
 {
     const struct registry_method *method = request->route->method;
     ProtobufCMessage *message = NULL;
     struct rpc_status status;
     struct answer answer = {0};
+    if (respond_printed(request, packed))
+        return;
     if (rpc_message_unpack(method->output->descriptor, packed, &request->arena, &message,
                            &status) != RPC_OK) {
         respond_internal(request);
@@ -517,6 +557,8 @@ void rest_respond_message(struct rest_request *request, struct span packed)
     answer.accepted = bool_field(message, request->route->accepted);
     answer.cacheable = method->rules->cacheable && !answer.accepted;
     respond_body(request, &answer);
+    if (request->status == 200 || request->status == 304)
+        keep_printed(request, packed);
 }
 
 /* --- a file that comes in pieces --- */

@@ -16,13 +16,16 @@
 /* A connection that has not sent a request yet when a drain begins has so long for it, in ms. */
 #define DRAIN_FRESH_MS 1000
 
+/* The kernel's bytes are drawn once; each refill's end is the next one's seed. */
 void rest_thread_random(struct rest_thread *thread, void *bytes, size_t len)
 {
-    if (thread->random_used + len > sizeof thread->random) {
-        randombytes_buf(thread->random, sizeof thread->random);
+    if (thread->random_used + len > sizeof thread->random.bytes) {
+        struct rest_random next;
+        randombytes_buf_deterministic(&next, sizeof next, thread->random.seed);
+        thread->random = next;
         thread->random_used = 0;
     }
-    memcpy(bytes, thread->random + thread->random_used, len);
+    memcpy(bytes, thread->random.bytes + thread->random_used, len);
     thread->random_used += len;
 }
 
@@ -153,7 +156,9 @@ static void open_loop(struct rest_thread *thread)
                                       rest_request_on_replies);
     h2o_multithread_register_receiver(thread->context.queue, &thread->items, rest_stream_on_items);
     h2o_multithread_register_receiver(thread->context.queue, &thread->wakeups, on_wakeup);
-    thread->random_used = sizeof thread->random;
+    randombytes_buf(thread->random.seed, sizeof thread->random.seed);
+    thread->random_used = sizeof thread->random.bytes;
+    thread->printed = printed_create(REST_PRINTED_BYTES_MAX);
     rest_watch_open(thread);
     thread->listener =
         h2o_evloop_socket_create(thread->loop, thread->listen_fd, H2O_SOCKET_FLAG_DONT_READ);
@@ -166,6 +171,7 @@ static void close_loop(struct rest_thread *thread)
     h2o_context_t *context = &thread->context;
     h2o_multithread_queue_t *queue = context->queue;
     rest_watch_close(thread);
+    printed_destroy(thread->printed);
     h2o_multithread_unregister_receiver(queue, &thread->replies);
     h2o_multithread_unregister_receiver(queue, &thread->items);
     h2o_multithread_unregister_receiver(queue, &thread->wakeups);
