@@ -29,6 +29,7 @@
 #include <time.h>
 
 #include "rpc/base/clock.h"
+#include "rpc/channel.h"
 #include "store/metrics.h"
 
 /* How often the engine is tended while there is nothing to do, in ms. */
@@ -250,6 +251,7 @@ static void answer_chain(struct store_commit_work *chain, size_t *ret_count, siz
 {
     size_t count = 0;
     size_t bytes = 0;
+    rpc_channel_hold(); /* a group's answers leave together */
     while (chain != NULL) {
         struct store_commit_work *work = chain;
         chain = work->next;
@@ -259,6 +261,7 @@ static void answer_chain(struct store_commit_work *chain, size_t *ret_count, siz
         metric_add(work->code == RPC_OK ? &store__metric_commits : &store__metric_refused, 1);
         work->done(work);
     }
+    rpc_channel_release();
     *ret_count = count;
     *ret_bytes = bytes;
 }

@@ -188,7 +188,7 @@ static void measure(struct store_client *client)
             took_ms[round] = (double)ask(client, &arena, &questions[i], &total) / 1000;
         struct bench_series series = {questions[i].name, "ms", took_ms, ROUNDS};
         bench_report(&series, NULL);
-        printf("  total %lld, p99 %.1f ms\n", (long long)total, took_ms[ROUNDS * 99 / 100]);
+        printf("  total %lld, p99 %.1f ms\n", (long long)total, bench_quantile(&series, 0.99));
         (void)fflush(stdout);
     }
     arena_fini(&arena);

@@ -1,12 +1,19 @@
 /*
  * Commits a second through the RPC, beside one put a transaction on bare LMDB.
  *
- *   bench_store [DIRECTORY]      (default /var/tmp: both write to its disk)
+ *   bench_store [PEER]      (in BENCH_DIRECTORY, /var/tmp if that is not set: all write to its
+ * disk)
  *
- * The store runs in a process of its own behind req+ipc; CALLERS threads here each wait for their
- * commit's acknowledgement, which comes after its sync, before they send the next. Bare LMDB puts
- * the same bytes with default flags, a transaction and so a sync for each, from one thread (more
- * would wait for the same lock). Rounds of both alternate; medians are printed.
+ * The store runs in a process of its own, behind ipc as our own processes call it. CALLERS commits
+ * are outstanding all the time, each of one record: an acknowledgement, which comes after the
+ * commit's sync, starts the next. Records are new ones behind all others, as a peer's single-row
+ * inserts are; or, another figure, put at keys all over the store. Behind each round what each has
+ * written last is read back and compared. Bare LMDB puts the same bytes with default flags, a
+ * transaction and so a sync for each, from one thread (more would wait for the same lock).
+ *
+ * A PEER is run as `PEER - CLIENTS SECONDS` and prints the commits a second of so many clients; it
+ * is measured with several numbers of them, and the best number's rounds stand beside ours. Rounds
+ * of all alternate.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +23,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,7 +37,12 @@
 
 #define CALLERS 64 /* as the figure's name says */
 #define ROUNDS 5
-#define ROUND_MS 2000
+#define ROUND_S 2
+#define ROUND_MS (ROUND_S * 1000)
+#define RECORD_BYTES_MAX 64
+#define ANSWER_ARENA_BYTES 4096
+/* Of a peer's clients. */
+#define COUNTS 6
 #define DRAIN_MS 5000
 #define MAP_BYTES ((size_t)4 << 30)
 #define PATH_BYTES 256
@@ -91,68 +104,140 @@ static void serve(const char *directory, const char *url, int ready_fd, int stop
 
 /* --- through the RPC --- */
 
+struct run;
+
+/* One that has a commit outstanding all the time. */
 struct caller {
-    pthread_t thread;
-    const struct store_client *client;
-    const atomic_bool *stop;
+    struct run *run;
+    unsigned number; /* of CALLERS: no two write to the same key */
     unsigned seed;
-    int64_t commits;
+    Lotcast__V1__LedgerBalanceRecord last;
 };
 
-static Lotcast__V1__LedgerBalanceRecord make_record(unsigned *seed)
+struct run {
+    struct rpc_channel *channel;
+    struct store_client *client; /* the same channel's */
+    const struct registry_method *method;
+    uint32_t table;
+    bool is_scattered;
+    int64_t until_us;
+    struct caller callers[CALLERS];
+
+    pthread_mutex_t lock;
+    pthread_cond_t over;
+    size_t active;
+    int64_t commits;
+    char wrong[RPC_STATUS_MESSAGE_BYTES + 16]; /* why, if one has failed */
+};
+
+/* At one of KEYS keys, wherever that lies; or a new one behind all others. */
+static Lotcast__V1__LedgerBalanceRecord make_record(bool is_scattered, unsigned number,
+                                                    unsigned *seed)
 {
+    static atomic_llong last = KEYS;
     Lotcast__V1__LedgerBalanceRecord record = LOTCAST__V1__LEDGER_BALANCE_RECORD__INIT;
-    record.customer_id = rand_r(seed) % KEYS;
+    record.customer_id = is_scattered ? rand_r(seed) % (KEYS / CALLERS) * CALLERS + number
+                                      : atomic_fetch_add(&last, 1);
     record.balance_centi = 1000000 + rand_r(seed);
     record.entries = rand_r(seed) % 1000;
     return record;
 }
 
-static void *call(void *arg)
+static void send_commit(struct caller *caller);
+
+/* Whether the commit went through, and its record has a version. */
+static bool is_acknowledged(const struct rpc_status *status, struct span packed)
 {
-    struct caller *self = arg;
     struct arena arena;
-    arena_init(&arena, ARENA_CALL_BYTES_MAX);
-    while (!atomic_load(self->stop)) {
-        struct rpc_context context = {.arena = &arena, .deadline_ms = clock_mono_ms() + 10000};
-        struct rpc_status status;
-        struct store_commit commit;
-        const Lotcast__V1__LedgerBalanceRecord record = make_record(&self->seed);
-        store_commit_init(&commit, self->client, &context);
-        (void)store_commit_put(&commit, &record);
-        expect_ok("commit", store_commit_send(&commit, &context, NULL, &status), &status);
-        self->commits++;
-        arena_reset(&arena);
-    }
+    arena_init(&arena, ANSWER_ARENA_BYTES);
+    Lotcast__V1__CommitResponse *response =
+        status->code != RPC_OK
+            ? NULL
+            : lotcast__v1__commit_response__unpack(&arena.protobuf, packed.len, packed.data);
+    bool right = response != NULL && response->n_results == 1 && response->results[0]->version > 0;
     arena_fini(&arena);
-    return NULL;
+    return right;
 }
 
-static void pause_ms(int64_t ms)
+static void on_done(void *arg, const struct rpc_status *status, struct rpc_payload *payload)
 {
-    const struct timespec time = {ms / 1000, (ms % 1000) * 1000000};
-    (void)nanosleep(&time, NULL);
+    struct caller *caller = arg;
+    struct run *run = caller->run;
+    bool right = is_acknowledged(status, payload->bytes);
+    rpc_payload_release(payload);
+    bool goes_on = right && clock_mono_us() < run->until_us;
+    (void)pthread_mutex_lock(&run->lock);
+    run->commits += right;
+    if (!right)
+        (void)snprintf(run->wrong, sizeof run->wrong, "%d %s", (int)status->code, status->message);
+    if (!goes_on && --run->active == 0)
+        (void)pthread_cond_signal(&run->over);
+    (void)pthread_mutex_unlock(&run->lock);
+    if (goes_on)
+        send_commit(caller);
 }
 
-static double run_rpc(const struct store_client *client, unsigned round)
+static void send_commit(struct caller *caller)
 {
-    struct caller callers[CALLERS];
-    atomic_bool stop = false;
+    static const struct rpc_call_events events = {.done = on_done};
+    struct run *run = caller->run;
+    uint8_t packed[RECORD_BYTES_MAX];
+    caller->last = make_record(run->is_scattered, caller->number, &caller->seed);
+    Lotcast__V1__PutOp put = LOTCAST__V1__PUT_OP__INIT;
+    Lotcast__V1__CommitOp op = LOTCAST__V1__COMMIT_OP__INIT;
+    Lotcast__V1__CommitOp *ops = &op;
+    Lotcast__V1__CommitRequest message = LOTCAST__V1__COMMIT_REQUEST__INIT;
+    put.table = run->table;
+    put.value.len = lotcast__v1__ledger_balance_record__pack(&caller->last, packed);
+    put.value.data = packed;
+    op.kind_case = LOTCAST__V1__COMMIT_OP__KIND_PUT;
+    op.put = &put;
+    message.ops = &ops;
+    message.n_ops = 1;
+    const struct rpc_request request = {
+        .method = run->method, .message = &message.base, .wait_for_ready = true};
+    rpc_call_unref(rpc_channel_start(run->channel, &request, &events, caller));
+}
+
+/* What was acknowledged is there. */
+static void read_back(struct store_client *client, const struct caller *caller)
+{
+    struct arena arena;
+    struct rpc_status status;
+    arena_init(&arena, ARENA_CALL_BYTES_MAX);
+    struct rpc_context context = {.arena = &arena, .deadline_ms = clock_mono_ms() + 10000};
+    struct store_read_op op = {.record = &lotcast__v1__ledger_balance_record__descriptor,
+                               .key = store_key(store_number(caller->last.customer_id))};
+    expect_ok("read", store_read(client, &context, &op, 1, &status), &status);
+    const Lotcast__V1__LedgerBalanceRecord *found =
+        op.ret_row_count == 1 ? (const Lotcast__V1__LedgerBalanceRecord *)op.ret_rows[0] : NULL;
+    if (found == NULL || found->balance_centi != caller->last.balance_centi ||
+        found->entries != caller->last.entries)
+        give_up("read", "what was acknowledged is not there");
+    arena_fini(&arena);
+}
+
+static double run_rpc(struct run *run, bool is_scattered, unsigned round)
+{
     int64_t begin_us = clock_mono_us();
-    int64_t commits = 0;
+    run->is_scattered = is_scattered;
+    run->until_us = begin_us + ROUND_MS * (int64_t)1000;
+    run->active = CALLERS;
+    run->commits = 0;
     for (unsigned i = 0; i < CALLERS; i++) {
-        callers[i] =
-            (struct caller){.client = client, .stop = &stop, .seed = round * CALLERS + i + 1};
-        if (pthread_create(&callers[i].thread, NULL, call, &callers[i]) != 0)
-            give_up("thread", "cannot be started");
+        run->callers[i] = (struct caller){.run = run, .number = i, .seed = round * CALLERS + i + 1};
+        send_commit(&run->callers[i]);
     }
-    pause_ms(ROUND_MS);
-    atomic_store(&stop, true);
-    for (unsigned i = 0; i < CALLERS; i++) {
-        (void)pthread_join(callers[i].thread, NULL);
-        commits += callers[i].commits;
-    }
-    return (double)commits * 1e6 / (double)(clock_mono_us() - begin_us);
+    (void)pthread_mutex_lock(&run->lock);
+    while (run->active > 0)
+        (void)pthread_cond_wait(&run->over, &run->lock);
+    (void)pthread_mutex_unlock(&run->lock);
+    if (run->wrong[0] != '\0')
+        give_up("a commit", run->wrong);
+    double rate = (double)run->commits * 1e6 / (double)(clock_mono_us() - begin_us);
+    for (unsigned i = 0; i < CALLERS; i++)
+        read_back(run->client, &run->callers[i]);
+    return rate;
 }
 
 /* --- bare LMDB --- */
@@ -178,7 +263,7 @@ static MDB_env *open_lmdb(const char *path, MDB_dbi *ret_dbi)
 
 static void put_one(MDB_env *env, MDB_dbi dbi, unsigned *seed)
 {
-    const Lotcast__V1__LedgerBalanceRecord record = make_record(seed);
+    const Lotcast__V1__LedgerBalanceRecord record = make_record(false, 0, seed);
     uint8_t stored[128] = {0};
     size_t len =
         lotcast__v1__ledger_balance_record__pack(&record, stored + STORE_RECORD_HEAD_BYTES);
@@ -206,37 +291,91 @@ static double run_lmdb(MDB_env *env, MDB_dbi dbi, unsigned round)
     return (double)puts * 1e6 / (double)(clock_mono_us() - begin_us);
 }
 
-/* --- both --- */
+/* --- a peer --- */
 
-static void measure(const char *directory, const char *url)
+static const unsigned client_counts[COUNTS] = {1, 4, 16, 32, 64, 128};
+
+static double run_peer(const char *peer, unsigned clients)
 {
-    struct registry *registry = make_registry();
-    struct rpc_channel *channel = NULL;
-    struct rpc_status status;
+    char command[2 * PATH_BYTES];
+    double rate = 0;
+    (void)snprintf(command, sizeof command, "'%s' - %u %d", peer, clients, ROUND_S);
+    FILE *out = popen(command, "re");
+    if (out == NULL || fscanf(out, "%lf", &rate) != 1 || pclose(out) != 0)
+        give_up("the peer", "failed");
+    return rate;
+}
+
+/* --- all --- */
+
+struct measured {
+    double rpc[ROUNDS], scattered[ROUNDS], lmdb[ROUNDS], peer[COUNTS][ROUNDS];
+};
+
+static void run_rounds(struct run *run, const char *directory, const char *peer,
+                       struct measured *measured)
+{
     char path[PATH_BYTES];
     MDB_dbi dbi = 0;
-    double rpc[ROUNDS];
-    double lmdb[ROUNDS];
-    const struct rpc_channel_options options = {.url = url};
-    expect_ok("channel", rpc_channel_open(&options, &channel, &status), &status);
-    struct store_client *client = store_client_create(channel, registry);
-    if (client == NULL)
-        give_up("client", "out of memory");
     (void)snprintf(path, sizeof path, "%s/bare.mdb", directory);
     MDB_env *env = open_lmdb(path, &dbi);
     for (unsigned i = 0; i < ROUNDS; i++) {
-        lmdb[i] = run_lmdb(env, dbi, i);
-        rpc[i] = run_rpc(client, i);
-        printf("round %u: LMDB %.0f/s, RPC %.0f/s\n", i + 1, lmdb[i], rpc[i]);
+        measured->lmdb[i] = run_lmdb(env, dbi, i);
+        measured->rpc[i] = run_rpc(run, false, i);
+        measured->scattered[i] = run_rpc(run, true, i);
+        printf("round %u: LMDB %.0f/s, RPC %.0f/s, all over the store %.0f/s", i + 1,
+               measured->lmdb[i], measured->rpc[i], measured->scattered[i]);
+        for (size_t c = 0; c < COUNTS && peer != NULL; c++) {
+            measured->peer[c][i] = run_peer(peer, client_counts[c]);
+            printf(", PostgreSQL with %u clients %.0f/s", client_counts[c], measured->peer[c][i]);
+        }
+        printf("\n");
         (void)fflush(stdout);
     }
-    struct bench_series bare = {"LMDB, one put a transaction", "commits/s", lmdb, ROUNDS};
-    struct bench_series ours = {"store over req+ipc, 64 callers", "commits/s", rpc, ROUNDS};
-    bench_report(&bare, NULL);
-    bench_report(&ours, &bare);
     mdb_env_close(env);
-    store_client_destroy(client);
-    rpc_channel_close(channel);
+}
+
+static void report(struct measured *measured, bool has_peer)
+{
+    const char *unit = "commits/s";
+    const struct bench_series bare = {"LMDB, one put a transaction", unit, measured->lmdb, ROUNDS};
+    const struct bench_series ours = {"commits over ipc, 64 callers", unit, measured->rpc, ROUNDS};
+    const struct bench_series scattered = {"commits over ipc, 64 callers, all over the store", unit,
+                                           measured->scattered, ROUNDS};
+    struct bench_series best = {.values = NULL};
+    char names[COUNTS][64];
+    bench_report(&bare, NULL);
+    for (size_t c = 0; c < COUNTS && has_peer; c++) {
+        (void)snprintf(names[c], sizeof names[c], "PostgreSQL 15, %u clients", client_counts[c]);
+        const struct bench_series series = {names[c], unit, measured->peer[c], ROUNDS};
+        bench_report(&series, NULL);
+        if (best.values == NULL || bench_quantile(&series, 0.5) > bench_quantile(&best, 0.5))
+            best = series;
+    }
+    bench_report(&scattered, NULL);
+    bench_report(&ours, &bare);
+    if (has_peer)
+        bench_report(&ours, &best);
+}
+
+static void measure(const char *directory, const char *url, const char *peer)
+{
+    static struct measured measured;
+    static struct run run = {.lock = PTHREAD_MUTEX_INITIALIZER, .over = PTHREAD_COND_INITIALIZER};
+    struct registry *registry = make_registry();
+    struct rpc_status status;
+    const struct rpc_channel_options options = {.url = url};
+    expect_ok("channel", rpc_channel_open(&options, &run.channel, &status), &status);
+    run.client = store_client_create(run.channel, registry);
+    run.method = registry_method_find(registry, span_of_string("lotcast.v1.Store/Commit"));
+    run.table =
+        registry_message_of(registry, &lotcast__v1__ledger_balance_record__descriptor)->table->id;
+    if (run.client == NULL)
+        give_up("client", "out of memory");
+    run_rounds(&run, directory, peer, &measured);
+    report(&measured, peer != NULL);
+    store_client_destroy(run.client);
+    rpc_channel_close(run.channel);
     registry_destroy(registry);
 }
 
@@ -260,12 +399,13 @@ int main(int argc, char **argv)
     int ready[2];
     int stop[2];
     char byte;
+    const char *disk = getenv("BENCH_DIRECTORY");
     (void)snprintf(directory, sizeof directory, "%s/bench-store-XXXXXX",
-                   argc > 1 ? argv[1] : "/var/tmp");
+                   disk == NULL ? "/var/tmp" : disk);
     if (mkdtemp(directory) == NULL || pipe2(ready, O_CLOEXEC) != 0 || pipe2(stop, O_CLOEXEC) != 0)
         give_up(directory, strerror(errno));
     (void)snprintf(store_directory, sizeof store_directory, "%s/store", directory);
-    (void)snprintf(url, sizeof url, "req+ipc://%s/store.sock", directory);
+    (void)snprintf(url, sizeof url, "ipc://%s/store.sock", directory);
     pid_t child = fork();
     if (child < 0)
         give_up("fork", strerror(errno));
@@ -279,7 +419,7 @@ int main(int argc, char **argv)
     (void)close(stop[0]);
     if (read(ready[0], &byte, 1) != 1)
         give_up("the store", "did not start");
-    measure(directory, url);
+    measure(directory, url, argc > 1 ? argv[1] : NULL);
     (void)close(stop[1]);
     int wait_status = 1;
     (void)waitpid(child, &wait_status, 0);

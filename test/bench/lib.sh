@@ -28,13 +28,25 @@ field() { awk -v name="$1" '{ for (i = 1; i < NF; i++) if ($i == name) { print $
 # median "VALUES": the lower one of an even count.
 median() { printf '%s\n' $1 | sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
-# report NAME UNIT "VALUES" [BASELINE "VALUES"]
+# report NAME UNIT "VALUES" [PEER "VALUES"]: values in the order of the rounds, the peer's of the same rounds.
 report() {
-    local sorted base=-
-    sorted=$(printf '%s\n' $3 | sort -g)
-    [ $# -lt 5 ] || base=$(median "$5")
-    awk -v name="$1" -v unit="$2" -v of="${4:--}" -v base="$base" '{ v[NR] = $1 } END {
-        m = v[int((NR + 1) / 2)]
-        if (base > 0) ratio = sprintf("%.3f", m / base); else ratio = of = "-"
-        printf "%s\t%.6g\t%s\t%.6g\t%.6g\t%s\t%s\n", name, m, unit, v[1], v[NR], of, ratio }' <<<"$sorted"
+    awk -v name="$1" -v unit="$2" -v values="$3" -v peer="${4:--}" -v peers="${5:-}" '
+        function sort(list, n, i, j, kept) {
+            for (i = 2; i <= n; i++) {
+                kept = list[i]
+                for (j = i - 1; j > 0 && list[j] > kept; j--) list[j + 1] = list[j]
+                list[j + 1] = kept
+            }
+        }
+        function median(list, n) { return list[int((n + 1) / 2)] }
+        BEGIN {
+            n = split(values, own, " "); m = split(peers, other, " "); divides = n == m
+            for (i = 1; i <= n; i++) own[i] += 0
+            for (i = 1; i <= m; i++) if ((other[i] += 0) <= 0) divides = 0
+            for (i = 1; divides && i <= n; i++) ratio[i] = own[i] / other[i]
+            sort(own, n); sort(other, m); sort(ratio, n)
+            printf "%s\t%.6g\t%s\t%.6g\t%.6g\t", name, median(own, n), unit, own[1], own[n]
+            if (divides) printf "%s\t%.6g\t%.6g\t%.6g\t%.6g\n", peer, median(other, m), median(ratio, n), ratio[1], ratio[n]
+            else printf "-\t-\t-\t-\t-\n"
+        }'
 }
