@@ -11,6 +11,7 @@ packages_build=(gcc libc6-dev ninja-build meson pkg-config python3 protobuf-comp
 # The tests, the sandbox and the first look.
 packages_test=(libcmocka-dev libmicrohttpd-dev curl clang-format-14)
 packages_cpp=(g++ libgrpc++-dev protobuf-compiler-grpc) # protobuf's conformance runner, and the peers of the benches
+packages_peers=(postgresql-15 libsqlite3-dev) # of the benches, too
 # Reads the docs page in the tests, and is a customer's.
 packages_browser=(chromium)
 packages_fuzz=(clang-14 libclang-rt-14-dev)
@@ -182,8 +183,8 @@ bench() {
     build
     install_packages wrk
     # The peers are built when they are measured.
-    [[ " $* " != *" --peers "* ]] || install_packages "${packages_cpp[@]}"
-    test/bench/run.py build/release "$@"
+    [[ " $* " != *" --peers "* ]] || install_packages "${packages_cpp[@]}" "${packages_peers[@]}"
+    test/bench/run.py build/release --json build/bench.json "$@"
 }
 
 fuzz() {
