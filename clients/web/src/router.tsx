@@ -1,13 +1,16 @@
 /* The pages, each loaded when it is first gone to, and what ends a session for all of them. */
-import { Navigate, createBrowserRouter } from 'react-router-dom';
+import { Navigate, type RouteObject, createBrowserRouter } from 'react-router-dom';
 
 import { onUnauthorized } from './api/client';
 import { forgetSession } from './lib/session';
 import { AdminShell } from './shell/AdminShell';
 import { AppShell } from './shell/AppShell';
 import { AuthShell } from './shell/AuthShell';
-import { NotFound, RouteError } from './shell/RouteError';
+import { NotFound, PageError, RouteError } from './shell/RouteError';
 import { OnboardingShell } from './shell/OnboardingShell';
+
+/* A page that fails leaves its shell standing. */
+const inShell = (children: RouteObject[]): RouteObject[] => [{ errorElement: <PageError />, children }];
 
 export const router = createBrowserRouter(
     [
@@ -19,25 +22,25 @@ export const router = createBrowserRouter(
                 { path: '/', element: <Navigate to="/app/dashboard" replace /> },
                 {
                     element: <AuthShell />,
-                    children: [
+                    children: inShell([
                         { path: '/signup', lazy: () => import('./pages/auth/SignUp') },
                         { path: '/login', lazy: () => import('./pages/auth/LogIn') },
-                    ],
+                    ]),
                 },
                 {
                     path: '/onboarding',
                     element: <OnboardingShell />,
-                    children: [
+                    children: inShell([
                         { index: true, element: <Navigate to="/onboarding/start" replace /> },
                         { path: 'start', lazy: () => import('./pages/onboarding/Start') },
                         { path: 'connect', lazy: () => import('./pages/onboarding/Connect') },
                         { path: 'launch', lazy: () => import('./pages/onboarding/Launch') },
-                    ],
+                    ]),
                 },
                 {
                     path: '/app',
                     element: <AppShell />,
-                    children: [
+                    children: inShell([
                         { index: true, element: <Navigate to="/app/dashboard" replace /> },
                         { path: 'dashboard', lazy: () => import('./pages/dashboard/Dashboard') },
                         { path: 'ads', lazy: () => import('./pages/ads/Ads') },
@@ -47,18 +50,18 @@ export const router = createBrowserRouter(
                         { path: 'settings', lazy: () => import('./pages/settings/Settings') },
                         { path: 'templates', lazy: () => import('./pages/templates/Templates') },
                         { path: '*', element: <NotFound /> },
-                    ],
+                    ]),
                 },
                 {
                     path: '/admin',
                     element: <AdminShell />,
-                    children: [
+                    children: inShell([
                         { index: true, element: <Navigate to="/admin/customers" replace /> },
                         { path: 'customers', lazy: () => import('./pages/admin/Customers') },
                         { path: 'customers/:id', lazy: () => import('./pages/admin/Customer') },
                         { path: 'audit', lazy: () => import('./pages/admin/Audit') },
                         { path: '*', element: <NotFound /> },
-                    ],
+                    ]),
                 },
                 { path: '*', element: <NotFound /> },
             ],

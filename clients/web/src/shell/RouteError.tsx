@@ -1,6 +1,10 @@
 import { AlertTriangle, Compass } from 'lucide-react';
+import { useMemo } from 'react';
+import { useRouteError } from 'react-router-dom';
 
-import { Button, ButtonLink, EmptyState, useTitle } from '../ui';
+import { ApiError } from '../api/client';
+import { Button, ButtonLink, EmptyState, ErrorState, useTitle } from '../ui';
+import { showToast } from '../ui/toast';
 
 export function NotFound() {
     useTitle('Not found');
@@ -29,4 +33,21 @@ export function RouteError() {
             </EmptyState>
         </main>
     );
+}
+
+/* What the browsers say where a page's code or its styles do not come. */
+const NOT_LOADED = /dynamically imported module|importing a module|preload/i;
+
+/** Within the shell, which stays: where a page's code could not be loaded, as without a connection, or failed. */
+export function PageError() {
+    const thrown = useRouteError();
+    useTitle('Error');
+    const notLoaded = thrown instanceof Error && NOT_LOADED.test(thrown.message);
+    const error = useMemo(() => new ApiError(0, 'NETWORK', notLoaded ? 'Lotcast could not be reached. Check your connection and try again.' : 'This page failed. Load it again.'), [notLoaded]);
+    // A browser does not ask again for code that did not come; the page as a whole it does, if it is not offline.
+    const retry = () => {
+        if (navigator.onLine) location.reload();
+        else showToast('bad', 'Could not load data');
+    };
+    return <ErrorState error={error} onRetry={retry} />;
 }
