@@ -118,10 +118,11 @@ export const packagesQuery = queryOptions({
     staleTime: Infinity,
 });
 
-export const ledgerQuery = (page: number) =>
+/** The user's own; for an admin those of the customer of this id. */
+export const ledgerQuery = (page: number, customerId?: string) =>
     queryOptions({
-        queryKey: ['ledger', page],
-        queryFn: ({ signal }) => dataOf(api.GET('/api/customer/billing/ledger', { params: { query: { page } }, signal })),
+        queryKey: ['ledger', customerId ?? 'own', page],
+        queryFn: ({ signal }) => dataOf(api.GET('/api/customer/billing/ledger', { params: { query: { page }, header: { 'X-Customer-ID': customerId } }, signal })),
     });
 
 export const announcementsQuery = queryOptions({

@@ -1,7 +1,7 @@
 /* The parts that all pages are made of. Behaviour and roles of dialogs, switches and tabs are Headless UI's. */
 import { Dialog as HeadlessDialog, DialogPanel, DialogTitle, Switch as HeadlessSwitch, Tab, TabGroup, TabList, TabPanel, TabPanels } from '@headlessui/react';
 import { AlertTriangle, CircleAlert, CircleCheck, Info, Lock, RotateCw } from 'lucide-react';
-import { type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, useEffect, useId } from 'react';
+import { type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, useEffect, useId, useLayoutEffect, useRef } from 'react';
 import { Link, Navigate, useLocation } from 'react-router-dom';
 
 import { ApiError } from '../api/client';
@@ -36,9 +36,37 @@ interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement>, ButtonLoo
     busy?: boolean;
 }
 
+/* Where the focus was last; the page has it when what had it became disabled. */
+let lastFocused: EventTarget | null = null;
+document.addEventListener('focusin', (event) => {
+    lastFocused = event.target;
+});
+
+/*
+ * What is disabled loses the focus. Where the focus was on the button or in its form when it became busy, it goes back
+ * there in the end, or to the first field that is wrong.
+ */
+function useFocusBack(busy: boolean) {
+    const button = useRef<HTMLButtonElement>(null);
+    const left = useRef<HTMLElement>(null);
+    useLayoutEffect(() => {
+        const form = button.current?.form;
+        if (busy) {
+            const own = lastFocused instanceof HTMLElement && (lastFocused === button.current || form?.contains(lastFocused));
+            left.current = own ? (lastFocused as HTMLElement) : null;
+            return;
+        }
+        const lost = document.activeElement === null || document.activeElement === document.body;
+        if (left.current !== null && lost) (form?.querySelector<HTMLElement>('[aria-invalid="true"]') ?? left.current).focus();
+        left.current = null;
+    }, [busy]);
+    return button;
+}
+
 export function Button({ variant, size, wide, busy = false, disabled, children, type = 'button', className, ...rest }: ButtonProps) {
+    const button = useFocusBack(busy);
     return (
-        <button {...rest} type={type} className={classes(buttonClass({ variant, size, wide }), className)} disabled={disabled || busy} aria-busy={busy || undefined}>
+        <button {...rest} ref={button} type={type} className={classes(buttonClass({ variant, size, wide }), className)} disabled={disabled || busy} aria-busy={busy || undefined}>
             {busy && <Spinner />}
             {children}
         </button>

@@ -84,7 +84,8 @@ export function AccountForm({ user }: { user: User }) {
     const failed = formError(save.error, FIELDS);
     const submit = (event: FormEvent) => {
         event.preventDefault();
-        if (!unchanged) save.mutate(changed);
+        if (unchanged) showToast('good', 'There is nothing to save');
+        else save.mutate(changed);
     };
     return (
         <Section title="Account" note="Who you are, and the time zone that days and syncs go by.">
@@ -103,7 +104,7 @@ export function AccountForm({ user }: { user: User }) {
                         <TextField label="E-mail" name="email" type="email" autoComplete="email" value={shown.email} onChange={set('email')} error={error('email')} />
                         <ZoneField value={shown.timeZone} saved={user.timeZone} error={error('timeZone')} onChange={(timeZone) => setEdits({ ...edits, timeZone })} />
                         <div className={css.actions}>
-                            <Button type="submit" variant="primary" busy={save.isPending} disabled={unchanged}>
+                            <Button type="submit" variant="primary" busy={save.isPending}>
                                 {save.isPending ? 'Saving…' : 'Save Changes'}
                             </Button>
                         </div>

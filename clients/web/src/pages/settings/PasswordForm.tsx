@@ -45,7 +45,7 @@ export function PasswordForm({ email }: { email: string }) {
                             <TextField label="New password" name="newPassword" type="password" autoComplete="new-password" value={form.newPassword} onChange={set('newPassword')} error={fieldError(change.error, 'newPassword')} hint="At least 8 characters." />
                         </div>
                         <div className={css.actions}>
-                            <Button type="submit" busy={change.isPending} disabled={form.currentPassword === '' || form.newPassword === ''}>
+                            <Button type="submit" busy={change.isPending}>
                                 Change Password
                             </Button>
                         </div>

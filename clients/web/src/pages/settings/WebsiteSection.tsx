@@ -53,11 +53,11 @@ function UrlForm({ website, readOnly, onUpdated }: { website: Website; readOnly:
     const [edited, setEdited] = useState<string>();
     const update = useMutation({
         mutationFn: (url: string) => dataOf(api.PATCH('/api/customer/settings', { body: { website: { url } } })),
-        onSuccess: () => {
+        onSuccess: (_data, url) => {
             showToast('good', 'URL updated. Scanning inventory…');
             // What the last scan ended with is not about this one.
             client.removeQueries({ queryKey: scanStatusQuery.queryKey });
-            void client.invalidateQueries({ queryKey: settingsQuery.queryKey });
+            client.setQueryData(settingsQuery.queryKey, (old) => old && { ...old, website: { ...old.website, connected: true, url } });
             setEdited(undefined);
             onUpdated();
         },
@@ -69,7 +69,7 @@ function UrlForm({ website, readOnly, onUpdated }: { website: Website; readOnly:
         update.mutate(url);
     };
     return (
-        <form onSubmit={submit} noValidate aria-label="Website URL">
+        <form onSubmit={submit} noValidate aria-label="Address of your website">
             <fieldset disabled={update.isPending || readOnly} className={css.form}>
                 {failed !== undefined && (
                     <Banner tone="bad" live>
@@ -89,7 +89,7 @@ function UrlForm({ website, readOnly, onUpdated }: { website: Website; readOnly:
                     hint="The page that lists what you sell. Your ads keep the items they have until the new page is read."
                 />
                 <div className={css.actions}>
-                    <Button type="submit" busy={update.isPending} disabled={url === '' || (edited ?? website.url) === website.url}>
+                    <Button type="submit" busy={update.isPending}>
                         {update.isPending ? 'Updating…' : website.connected ? 'Update' : 'Connect'}
                     </Button>
                 </div>
