@@ -19,6 +19,7 @@ packages_fuzz=(clang-14 libclang-rt-14-dev)
 usage() {
     cat <<'TEXT'
 ./build.sh [build]        builds into build/ (build/bin/lotcast, lotctl, sandbox, conformance_testee)
+                          --no-web, here and with run, test and bench, leaves the frontend out
 ./build.sh run            builds and starts everything with a demo customer, for a first look
 ./build.sh test [NAME …]  builds and runs every test (or those whose names match)
 ./build.sh bench [--peers] [NAME …]  measures, all in one run, and prints a table
@@ -74,6 +75,39 @@ install_npm() {
     done
 }
 
+# The frontend's sources, below clients/web; not what npm leaves there for who works on it.
+web_sources() {
+    (cd clients/web && find . -type f ! -path './node_modules/*' ! -path './dist/*' ! -path ./openapi.json \
+        ! -path ./src/api/schema.d.ts | sort)
+}
+
+# All that the frontend is made of.
+web_hash() {
+    { node --version; web_sources; (cd clients/web && tr '\n' '\0' | xargs -0 cat) < <(web_sources); cat build/web/openapi.json; } | sha256sum
+}
+
+# The frontend into build/web/dist, from where it is packed into lotcast (rest/web). Its types are made of the API's
+# document, as the program just built has it. build/web/built changes when dist has; nothing is done where nothing has
+# changed. Where it cannot be built, there are no pages, and all else is built.
+web() {
+    install_npm clients/web
+    build/release/rest/openapi_document >build/web/openapi.json.new
+    cmp -s build/web/openapi.json.new build/web/openapi.json || cp build/web/openapi.json.new build/web/openapi.json
+    local hash
+    hash=$(web_hash)
+    [ "$(cat build/web/built 2>/dev/null)" = "$hash" ] && return
+    find build/web -mindepth 1 -maxdepth 1 ! -name node_modules ! -name installed ! -name built ! -name openapi.json -exec rm -rf {} +
+    web_sources | tar -C clients/web -cf - -T - | tar -C build/web -xf -
+    if [ -f build/web/installed ] && (cd build/web && npm run --silent build) >build/web.build.log 2>&1; then
+        echo "$hash" >build/web/built
+        return
+    fi
+    rm -rf build/web/dist
+    : >build/web/built
+    tail -n 30 build/web.build.log build/web.log 2>/dev/null || :
+    echo "WARNING: the frontend could not be built (above), so lotcast will have no pages; all else is built."
+}
+
 # The contract as it is now becomes what the next changes are held to.
 release_image() {
     install_node
@@ -94,6 +128,14 @@ configure() {
         cat "build/$name.log"
         return 1
     }
+}
+
+# use_web NAME: with the frontend, or without it.
+use_web() {
+    local name=$1
+    [ "$(cat "build/$name/web-option" 2>/dev/null || echo auto)" = "$web" ] && return
+    meson configure "build/$name" -Dweb="$web"
+    echo "$web" >"build/$name/web-option"
 }
 
 # compile NAME [TARGET …]: quiet unless something is wrong.
@@ -127,9 +169,16 @@ conformance_runner() {
 
 build() {
     deps
-    mkdir -p build/bin
+    mkdir -p build/bin build/web
     install_npm rest/docs
+    # It is there from the start, so that meson need not be asked again once there are files.
+    [ -f build/web/built ] || : >build/web/built
     configure release --buildtype=debugoptimized
+    use_web release
+    if [ "$web" = auto ]; then
+        compile release rest/openapi_document
+        web
+    fi
     conformance release
     compile release
     ln -sfn ../release/rpc/cmd/lotcast build/bin/lotcast
@@ -157,9 +206,11 @@ run_tests() {
     : >build/results
     conformance_runner
     configure asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
+    use_web asan
     conformance asan
     compile asan
     configure tsan --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
+    use_web tsan
     compile tsan
     export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:abort_on_error=0
     export LSAN_OPTIONS=suppressions=$root/test/support/lsan.supp:print_suppressions=0
@@ -207,6 +258,18 @@ format() {
     install_packages clang-format-14
     git ls-files '*.c' '*.h' | xargs clang-format-14 -i
 }
+
+# The frontend: auto or disabled, as meson_options.txt has it.
+web=auto
+arguments=()
+for argument in "$@"; do
+    if [ "$argument" = --no-web ]; then
+        web=disabled
+    else
+        arguments+=("$argument")
+    fi
+done
+set -- "${arguments[@]}"
 
 case ${1:-build} in
 build) build ;;
