@@ -3,7 +3,10 @@
  *
  *   bench_load URL SESSIONS CONNECTIONS SECONDS RATE    (RATE 0: as fast as answers come)
  *   bench_load URL -        CONNECTIONS                 (opens them, one answer each, and holds
- * them)
+ *                                                        them)
+ *   bench_load URL =        CONNECTIONS SECONDS TEXT [HEADER …]
+ *                                                       (the same again and again, as fast as
+ *                                                        answers come)
  *
  * SESSIONS is what bench_customers has printed; the sessions are asked one after another in a
  * shuffled order, over keep-alive connections, one request at a time on each. With a rate, the
@@ -37,7 +40,10 @@
 #define TOKEN_BYTES 43
 #define ANSWER_BYTES_MAX 8192
 #define REQUEST_BYTES_MAX 1024
-#define HEAD_BYTES_MAX 512
+#define HEAD_BYTES_MAX 768
+#define TAG_BYTES_MAX 128
+/* Of a body that is to stay the same, beside one a second. */
+#define CHANGES_FREE 2
 #define EVENTS_MAX 256
 #define NS_A_S INT64_C(1000000000)
 /* Requests that are due are looked for so often. */
@@ -62,6 +68,18 @@ struct connection {
     char answer[ANSWER_BYTES_MAX];
 };
 
+/* Where all answers are to be the same. */
+struct same {
+    const char *text;
+    bool sends_tag;
+    size_t head_len; /* of the request, without the tag */
+    size_t tag_at;   /* in the last answer */
+    char body[ANSWER_BYTES_MAX];
+    size_t body_len;
+    char tag[TAG_BYTES_MAX], tag_before[TAG_BYTES_MAX]; /* empty: none */
+    int64_t changes;
+};
+
 struct load {
     struct sockaddr_in address;
     char head[HEAD_BYTES_MAX]; /* of every request, up to the cookie's value */
@@ -73,8 +91,11 @@ struct load {
     size_t *idle; /* a ring of connections */
     size_t idle_first, idle_count;
     int epoll_fd;
-    bool holds; /* no sessions: any answer will do */
-    bool timed; /* there is a rate */
+    bool holds;                /* no sessions: any answer will do */
+    struct same *same;         /* or NULL */
+    size_t length_at, body_at; /* of the last answer: most have the same head */
+    int64_t last_ns;           /* when a right answer came last */
+    bool timed;                /* there is a rate */
     int64_t end_ns;
     int64_t answered, answered_in_time, wrong, unanswered, in_flight;
     uint64_t slots[SLOTS];
@@ -186,7 +207,7 @@ static void ask(struct load *load, int64_t due_ns)
     char request[REQUEST_BYTES_MAX];
     size_t len = load->head_len;
     memcpy(request, load->head, len);
-    if (!load->holds) {
+    if (load->session_count > 0) {
         connection->session = load->next_session;
         load->next_session = (load->next_session + 1) % load->session_count;
         memcpy(request + len, load->sessions[connection->session].token, TOKEN_BYTES);
@@ -214,8 +235,76 @@ static const char *behind(const char *text, const char *name)
     return at == NULL ? NULL : at + strlen(name);
 }
 
-static bool is_right(const struct load *load, const struct connection *connection, const char *body)
+/* An answer's ETag; empty if it has none. Mostly where the last one had it. */
+static void read_tag(struct same *same, const char *answer, const char *body,
+                     char tag[static TAG_BYTES_MAX])
 {
+    static const char name[] = "\r\netag: ";
+    const char *at = answer + same->tag_at;
+    tag[0] = '\0';
+    if (same->body_len > 0 && same->tag[0] == '\0')
+        return; /* they have none */
+    if (at >= body || strncasecmp(at, name, sizeof name - 1) != 0)
+        at = strcasestr(answer, name);
+    same->tag_at = at == NULL || at >= body ? 0 : (size_t)(at - answer);
+    size_t len = 0;
+    if (at != NULL && at < body) {
+        at += sizeof name - 1;
+        while (len < TAG_BYTES_MAX - 1 && at[len] != '\r')
+            len++;
+    }
+    memcpy(tag, at, len);
+    tag[len] = '\0';
+}
+
+static void send_tag(struct load *load)
+{
+    struct same *same = load->same;
+    load->head_len = same->head_len;
+    if (!same->sends_tag || same->tag[0] == '\0')
+        return;
+    load->head_len += (size_t)snprintf(load->head + same->head_len, HEAD_BYTES_MAX - same->head_len,
+                                       "\r\nIf-None-Match: %s", same->tag);
+    if (load->head_len >= HEAD_BYTES_MAX)
+        give_up("a tag");
+}
+
+/* A body that is another one than before. */
+static bool take_change(struct load *load, const char *tag, const char *body, size_t len)
+{
+    struct same *same = load->same;
+    bool is_first = same->body_len == 0;
+    if ((!is_first && strcmp(tag, same->tag) == 0) || strstr(body, same->text) == NULL)
+        return false;
+    memcpy(same->body, body, len);
+    same->body_len = len;
+    memcpy(same->tag_before, same->tag, TAG_BYTES_MAX);
+    memcpy(same->tag, tag, TAG_BYTES_MAX);
+    same->changes += !is_first;
+    send_tag(load);
+    return true;
+}
+
+static bool is_same(struct load *load, const struct connection *connection, const char *body)
+{
+    struct same *same = load->same;
+    size_t len = connection->received - (size_t)(body - connection->answer);
+    char tag[TAG_BYTES_MAX];
+    read_tag(same, connection->answer, body, tag);
+    if (strncmp(connection->answer, "HTTP/1.1 304 ", 13) == 0)
+        return same->sends_tag && len == 0 && tag[0] != '\0' &&
+               (strcmp(tag, same->tag) == 0 || strcmp(tag, same->tag_before) == 0);
+    if (strncmp(connection->answer, "HTTP/1.1 200 ", 13) != 0)
+        return false;
+    if (len == same->body_len && memcmp(body, same->body, len) == 0)
+        return strcmp(tag, same->tag) == 0;
+    return take_change(load, tag, body, len);
+}
+
+static bool is_right(struct load *load, const struct connection *connection, const char *body)
+{
+    if (load->same != NULL)
+        return is_same(load, connection, body);
     if (strncmp(connection->answer, "HTTP/1.1 200 ", 13) != 0)
         return false;
     if (load->holds)
@@ -239,8 +328,46 @@ static void answer_done(struct load *load, struct connection *connection, const 
         return;
     }
     load->answered++;
+    load->last_ns = at_ns;
     if (at_ns <= load->end_ns)
         load->answered_in_time++;
+}
+
+static const char length_name[] = "\r\ncontent-length:";
+static const char head_end[] = "\r\n\r\n";
+
+/* Where an answer's head has its end and its length; most have them where the last one had. False
+ * while the head is not all there. */
+static bool find_head(struct load *load, const struct connection *connection, bool has_body)
+{
+    const char *answer = connection->answer;
+    if (load->body_at > 0 && connection->received >= load->body_at &&
+        memcmp(answer + load->body_at - 4, head_end, 4) == 0 &&
+        (!has_body ||
+         strncasecmp(answer + load->length_at, length_name, sizeof length_name - 1) == 0))
+        return true;
+    const char *body = behind(answer, head_end);
+    if (body == NULL)
+        return false;
+    const char *length = strcasestr(answer, length_name);
+    load->body_at = (size_t)(body - answer);
+    load->length_at = length == NULL || length > body ? 0 : (size_t)(length - answer);
+    return true;
+}
+
+/* How long the whole answer is; 0 while its head is not all there. One without a length never
+ * ends. */
+static size_t answer_length(struct load *load, const struct connection *connection)
+{
+    bool has_body = strncmp(connection->answer, "HTTP/1.1 304 ", 13) != 0;
+    if (!find_head(load, connection, has_body))
+        return 0;
+    if (!has_body)
+        return load->body_at;
+    if (load->length_at == 0)
+        return SIZE_MAX;
+    const char *length = connection->answer + load->length_at + sizeof length_name - 1;
+    return load->body_at + strtoul(length, NULL, 10);
 }
 
 static void receive(struct load *load, struct connection *connection)
@@ -256,15 +383,9 @@ static void receive(struct load *load, struct connection *connection)
     }
     connection->received += (size_t)got;
     connection->answer[connection->received] = '\0';
-    const char *body = behind(connection->answer, "\r\n\r\n");
-    if (body == NULL)
-        return;
-    static const char name[] = "\r\ncontent-length:";
-    const char *length = strcasestr(connection->answer, name);
-    size_t head = (size_t)(body - connection->answer);
-    if (length != NULL &&
-        connection->received >= head + strtoul(length + sizeof name - 1, NULL, 10))
-        answer_done(load, connection, body);
+    size_t whole = answer_length(load, connection);
+    if (whole > 0 && connection->received >= whole)
+        answer_done(load, connection, connection->answer + load->body_at);
 }
 
 /* Answers, or so long. */
@@ -281,6 +402,34 @@ static void wait_for_events(struct load *load, int64_t wait_ns)
 
 /* --- running --- */
 
+/* Asks what is due by now, as far as connections are free; how many have been asked in all. */
+static int64_t ask_due(struct load *load, int64_t begin_ns, int64_t asked, int64_t due, double rate)
+{
+    int64_t now = now_ns();
+    while (load->idle_count > 0 && asked < due) {
+        int64_t due_ns = begin_ns + (int64_t)((double)asked * (double)NS_A_S / rate);
+        if (due_ns > now)
+            break;
+        ask(load, due_ns);
+        asked++;
+    }
+    return asked;
+}
+
+static void report(const struct load *load, int64_t begin_ns, int64_t seconds)
+{
+    double span_s = (double)(load->last_ns - begin_ns) / (double)NS_A_S;
+    double rate = (double)load->answered_in_time / (double)seconds;
+    if (load->timed)
+        rate = (double)load->answered / (span_s > (double)seconds ? span_s : (double)seconds);
+    printf("answered %" PRId64 " rate %.0f p50_ms %.3f p99_ms %.3f p999_ms %.3f max_ms %.3f "
+           "max_at_s %.1f wrong %" PRId64 " unanswered %" PRId64 " changes %" PRId64 "\n",
+           load->answered, rate, percentile_ms(load, 0.5), percentile_ms(load, 0.99),
+           percentile_ms(load, 0.999), (double)load->latency_ns_max / 1e6,
+           (double)(load->latency_ns_max_at - begin_ns) / (double)NS_A_S, load->wrong,
+           load->unanswered, load->same == NULL ? 0 : load->same->changes);
+}
+
 static void run(struct load *load, int64_t seconds, double rate)
 {
     int64_t begin_ns = now_ns();
@@ -288,33 +437,23 @@ static void run(struct load *load, int64_t seconds, double rate)
     int64_t asked = 0;
     load->timed = rate > 0;
     load->end_ns = begin_ns + seconds * NS_A_S;
-    for (int64_t now = begin_ns; now < load->end_ns; now = now_ns()) {
+    while (now_ns() < load->end_ns) {
         while (!load->timed && load->idle_count > 0)
             ask(load, now_ns());
-        while (load->timed && load->idle_count > 0 && asked < due) {
-            int64_t due_ns = begin_ns + (int64_t)((double)asked * (double)NS_A_S / rate);
-            if (due_ns > now)
-                break;
-            ask(load, due_ns);
-            asked++;
-        }
+        asked = ask_due(load, begin_ns, asked, due, rate);
         wait_for_events(load, TICK_NS);
     }
-    while (load->in_flight > 0 && now_ns() < load->end_ns + GRACE_NS)
+    while ((load->in_flight > 0 || asked < due) && now_ns() < load->end_ns + GRACE_NS) {
+        asked = ask_due(load, begin_ns, asked, due, rate);
         wait_for_events(load, TICK_NS);
+    }
     /* Of those that never came, the wait so far is known. */
     load->unanswered += load->in_flight;
-    for (; load->timed && asked < due; asked++) {
+    for (; asked < due; asked++) {
         load->unanswered++;
         count_latency(load, now_ns() - begin_ns - (int64_t)((double)asked * (double)NS_A_S / rate));
     }
-    printf("answered %" PRId64 " rate %.0f p50_ms %.3f p99_ms %.3f p999_ms %.3f max_ms %.3f "
-           "max_at_s %.1f wrong %" PRId64 " unanswered %" PRId64 "\n",
-           load->answered, (double)load->answered_in_time / (double)seconds,
-           percentile_ms(load, 0.5), percentile_ms(load, 0.99), percentile_ms(load, 0.999),
-           (double)load->latency_ns_max / 1e6,
-           (double)(load->latency_ns_max_at - begin_ns) / (double)NS_A_S, load->wrong,
-           load->unanswered);
+    report(load, begin_ns, seconds);
 }
 
 static void hold(struct load *load)
@@ -334,7 +473,7 @@ static void hold(struct load *load)
 
 /* --- beginning --- */
 
-static void take_url(struct load *load, const char *url)
+static void take_url(struct load *load, const char *url, bool has_sessions)
 {
     char host[128];
     char port[8];
@@ -349,7 +488,23 @@ static void take_url(struct load *load, const char *url)
     freeaddrinfo(found);
     load->head_len =
         (size_t)snprintf(load->head, sizeof load->head, "GET %s HTTP/1.1\r\nHost: %s:%s%s", path,
-                         host, port, load->holds ? "" : "\r\nCookie: lotcast_session=");
+                         host, port, has_sessions ? "\r\nCookie: lotcast_session=" : "");
+}
+
+/* Headers of every request, where all are the same. */
+static void take_headers(struct load *load, char **headers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcasecmp(headers[i], "If-None-Match") == 0) {
+            load->same->sends_tag = true;
+            continue;
+        }
+        load->head_len += (size_t)snprintf(load->head + load->head_len,
+                                           HEAD_BYTES_MAX - load->head_len, "\r\n%s", headers[i]);
+        if (load->head_len >= HEAD_BYTES_MAX)
+            give_up("headers");
+    }
+    load->same->head_len = load->head_len;
 }
 
 static void read_sessions(struct load *load, const char *path)
@@ -388,17 +543,24 @@ static void read_sessions(struct load *load, const char *path)
 int main(int argc, char **argv)
 {
     static struct load load;
+    static struct same same;
     bool holds = argc == 4 && strcmp(argv[2], "-") == 0;
+    bool asks_same = argc >= 6 && strcmp(argv[2], "=") == 0;
     size_t connections = argc >= 4 ? strtoul(argv[3], NULL, 10) : 0;
-    int64_t seconds = argc == 6 ? strtoll(argv[4], NULL, 10) : 0;
+    int64_t seconds = argc == 6 || asks_same ? strtoll(argv[4], NULL, 10) : 0;
     if (connections < 1 || connections > CONNECTIONS_MAX || !(holds || seconds > 0)) {
-        (void)fprintf(stderr, "bench_load URL SESSIONS|- CONNECTIONS [SECONDS RATE]\n");
+        (void)fprintf(stderr, "bench_load URL SESSIONS|-|= CONNECTIONS [SECONDS RATE|TEXT …]\n");
         return 2;
     }
     load.holds = holds;
-    take_url(&load, argv[1]);
-    if (!holds)
+    take_url(&load, argv[1], !holds && !asks_same);
+    if (asks_same) {
+        load.same = &same;
+        same.text = argv[5];
+        take_headers(&load, argv + 6, (size_t)argc - 6);
+    } else if (!holds) {
         read_sessions(&load, argv[2]);
+    }
     load.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     load.connections = calloc(connections, sizeof *load.connections);
     load.idle = calloc(connections, sizeof *load.idle);
@@ -412,6 +574,8 @@ int main(int argc, char **argv)
     if (holds)
         hold(&load);
     else
-        run(&load, seconds, strtod(argv[5], NULL));
-    return load.wrong == 0 ? 0 : 1; /* too few are no failure of the bench */
+        run(&load, seconds, asks_same ? 0 : strtod(argv[5], NULL));
+    if (load.wrong > 0 || same.changes > seconds + CHANGES_FREE)
+        return 1;
+    return load.answered > 0 || holds ? 0 : 1; /* too few are no failure of the bench */
 }

@@ -1,21 +1,29 @@
 #!/usr/bin/env bash
 # Dashboard requests a second, real handler, real records, real JSON, at 64 connections: `lotcast serve`
 # (three processes) and `--one-process`, each beside a bare H2O hello with a body of the same size.
-# Also with If-None-Match. Runs are interleaved; the ratios are of medians. ROUNDS and DURATION (seconds)
-# may be set. http.sh BENCH_HELLO.
+# Also with If-None-Match. Every answer's body and ETag are compared (bench_load); the same is measured by
+# wrk, which looks at statuses alone, so that it can be seen what the comparing costs. Runs are interleaved. ROUNDS
+# and DURATION (seconds) may be set. http.sh BENCH_HELLO BENCH_LOAD
 set -euo pipefail
-hello_bin=$(realpath "$1")
+hello_bin=$(realpath "$1") load_bin=$(realpath "$2")
 cd "$(dirname "$0")"
 . lib.sh
 bench_begin
 
 connections=64
 rounds=${ROUNDS:-5}
-duration=${DURATION:-3}
+duration=${DURATION:-2}
 threads=$(nproc)
 
-# rate URL [HEADER …]: requests a second; fails when any answer was not 2xx or 3xx.
-rate() {
+# checked TEXT URL [HEADER …]: right answers a second; fails when one was wrong. TEXT is in the body.
+checked() {
+    local text=$1 target=$2
+    shift 2
+    field rate "$("$load_bin" "$target" = "$connections" "$duration" "$text" "$@")"
+}
+
+# counted URL [HEADER …]: requests a second; fails when any answer was not 2xx or 3xx.
+counted() {
     local out target=$1 headers=()
     shift
     while [ $# -gt 0 ]; do
@@ -50,17 +58,29 @@ started+=($!)
 wait_for 10 test -s "$work/hello.out"
 hello=$(cat "$work/hello.out")
 
-hello_rates='' three_rates='' one_rates='' three_tag_rates='' one_tag_rates=''
+declare -A rates
+add() { rates[$1]+=" $2"; }
+items='"itemCount":247,'
 for _ in $(seq "$rounds"); do
-    hello_rates+=" $(rate "$hello")"
-    three_rates+=" $(rate "$three" "$three_cookie")"
-    one_rates+=" $(rate "$one" "$one_cookie")"
-    three_tag_rates+=" $(rate "$three" "$three_cookie" "If-None-Match: $(tag_of "$three" "$three_cookie")")"
-    one_tag_rates+=" $(rate "$one" "$one_cookie" "If-None-Match: $(tag_of "$one" "$one_cookie")")"
+    add hello "$(checked xxxx "$hello")"
+    add three "$(checked "$items" "$three" "$three_cookie")"
+    add one "$(checked "$items" "$one" "$one_cookie")"
+    add three_tag "$(checked "$items" "$three" "$three_cookie" If-None-Match)"
+    add one_tag "$(checked "$items" "$one" "$one_cookie" If-None-Match)"
+    add hello_wrk "$(counted "$hello")"
+    add three_wrk "$(counted "$three" "$three_cookie")"
+    add one_wrk "$(counted "$one" "$one_cookie")"
+    add three_tag_wrk "$(counted "$three" "$three_cookie" "If-None-Match: $(tag_of "$three" "$three_cookie")")"
+    add one_tag_wrk "$(counted "$one" "$one_cookie" "If-None-Match: $(tag_of "$one" "$one_cookie")")"
 done
 echo "GET dashboard, $connections connections, body of $bytes bytes, $rounds rounds of ${duration} s"
-report "bare H2O hello" 1/s "$hello_rates"
-report "dashboard, serve" 1/s "$three_rates" "bare H2O hello" "$hello_rates"
-report "dashboard, one process" 1/s "$one_rates" "bare H2O hello" "$hello_rates"
-report "304, serve" 1/s "$three_tag_rates" "bare H2O hello" "$hello_rates"
-report "304, one process" 1/s "$one_tag_rates" "bare H2O hello" "$hello_rates"
+report "bare H2O hello" 1/s "${rates[hello]}"
+report "dashboard, serve" 1/s "${rates[three]}" "bare H2O hello" "${rates[hello]}"
+report "dashboard, one process" 1/s "${rates[one]}" "bare H2O hello" "${rates[hello]}"
+report "304, serve" 1/s "${rates[three_tag]}" "bare H2O hello" "${rates[hello]}"
+report "304, one process" 1/s "${rates[one_tag]}" "bare H2O hello" "${rates[hello]}"
+report "wrk: bare H2O hello" 1/s "${rates[hello_wrk]}"
+report "wrk: dashboard, serve" 1/s "${rates[three_wrk]}" "wrk: bare H2O hello" "${rates[hello_wrk]}"
+report "wrk: dashboard, one process" 1/s "${rates[one_wrk]}" "wrk: bare H2O hello" "${rates[hello_wrk]}"
+report "wrk: 304, serve" 1/s "${rates[three_tag_wrk]}" "wrk: bare H2O hello" "${rates[hello_wrk]}"
+report "wrk: 304, one process" 1/s "${rates[one_tag_wrk]}" "wrk: bare H2O hello" "${rates[hello_wrk]}"
