@@ -110,7 +110,7 @@ function AddCredits({ onClose }: { onClose: () => void }) {
     const busy = purchase.isPending || purchase.isSuccess;
     return (
         <div className={css.addCredits}>
-            <p className="muted">You pay once, on Stripe's secure page. Credits don't expire.</p>
+            <p className="muted">You pay on Stripe's secure page and come back here.</p>
             <Packages chosen={chosen} onChoose={setChosen} disabled={busy} />
             {purchase.isError && (
                 <Banner tone="bad" title="The purchase could not be started" live>
