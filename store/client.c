@@ -19,6 +19,7 @@
 struct store_client {
     struct rpc_channel *channel;
     const struct registry *registry;
+    struct store_near near; /* `read` NULL: the store is elsewhere */
     const struct registry_method *read;
     const struct registry_method *stamps;
     const struct registry_method *commit;
@@ -308,6 +309,32 @@ struct rpc_call *store_stamps_start(struct store_client *client, const struct rp
     const struct rpc_request request = {
         .method = client->stamps, .packed = question, .context = context, .wait_for_ready = true};
     return rpc_channel_start(client->channel, &request, events, arg);
+}
+
+void store_client_set_near(struct store_client *client, const struct store_near *near)
+{
+    client->near = *near;
+}
+
+bool store_near_find(const struct store_client *client, struct arena *arena,
+                     const struct store_partition *partitions, size_t count, uint32_t *ret_places)
+{
+    Lotcast__V1__Partition **made;
+    if (client->near.read == NULL || !make_partitions(client, arena, partitions, count, &made))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        size_t place;
+        if (client->near.find(client->near.store, made[i], &place, NULL) != RPC_OK ||
+            place > UINT32_MAX)
+            return false;
+        ret_places[i] = (uint32_t)place;
+    }
+    return true;
+}
+
+uint64_t store_near_stamp(const struct store_client *client, uint32_t place)
+{
+    return client->near.read(client->near.store, place);
 }
 
 /* --- reading --- */

@@ -29,6 +29,22 @@ static enum rpc_code find_stamp(const struct store *store, const Lotcast__V1__Pa
     return code;
 }
 
+static enum rpc_code near_find(const void *store, const Lotcast__V1__Partition *partition,
+                               size_t *ret_place, struct rpc_status *status)
+{
+    return find_stamp(store, partition, ret_place, status);
+}
+
+static uint64_t near_read(const void *store, size_t place)
+{
+    return store__stamp_read(((const struct store *)store)->stamps, place);
+}
+
+struct store_near store_near_of(const struct store *store)
+{
+    return (struct store_near){.store = store, .find = near_find, .read = near_read};
+}
+
 static enum rpc_code read_stamps(const struct store *store, struct arena *arena,
                                  Lotcast__V1__Partition *const *partitions, size_t count,
                                  uint64_t **ret_stamps, struct rpc_status *status)

@@ -7,6 +7,7 @@
 #include "rpc/registry.h"
 #include "rpc/server.h"
 #include "rpc/status.h"
+#include "store/client.h"
 
 struct store;
 
@@ -28,6 +29,9 @@ enum rpc_code store_open(const struct store_options *options, struct store **ret
 void store_close(struct store *store);
 /* lotcast.v1.Store, for rpc_server_create. Lives as long as the store. */
 const struct rpc_service *store_service(struct store *store);
+
+/* The store's stamps, for the clients in its process that end before it does. */
+struct store_near store_near_of(const struct store *store);
 
 /* --- backups, as Store.Backup writes them: the file below the store's directory --- */
 

@@ -215,15 +215,25 @@ static enum rpc_code open_doors(struct app *app, struct rpc_server *server,
     return rpc_server_listen(server, url, RPC_TRUST_OPERATOR, status);
 }
 
-/* `store` is the server in this process, or NULL: the store is reached by its URL. */
-static bool start_logic(struct app *app, struct rpc_server *store, struct logic_part *part)
+static bool open_store(struct app *app, const struct store_part *near, struct logic_part *part)
 {
-    struct rpc_status status;
-    const char *url = store == NULL ? config_text(&app->config, CONFIG_STORE_URL) : "direct:";
-    if (!open_channel(app, url, store, part->client_interceptors, &part->store_channel))
+    const char *url = near == NULL ? config_text(&app->config, CONFIG_STORE_URL) : "direct:";
+    struct rpc_server *server = near == NULL ? NULL : near->server;
+    if (!open_channel(app, url, server, part->client_interceptors, &part->store_channel))
         return false;
     part->store = store_client_create(part->store_channel, app->registry);
-    if (part->store == NULL || !open_upstreams(app, part) || !create_services(app, part))
+    if (part->store != NULL && near != NULL) {
+        const struct store_near stamps = store_near_of(near->store);
+        store_client_set_near(part->store, &stamps);
+    }
+    return part->store != NULL;
+}
+
+/* `store` is the one in this process, or NULL: it is reached by its URL. */
+static bool start_logic(struct app *app, const struct store_part *store, struct logic_part *part)
+{
+    struct rpc_status status;
+    if (!open_store(app, store, part) || !open_upstreams(app, part) || !create_services(app, part))
         return false;
     part->interceptors[0] = rpc_interceptor_trace_server(app->registry);
     part->interceptors[1] = services_interceptor_auth(part->services);
@@ -395,8 +405,7 @@ int app_run_one_process(struct app *app)
     struct rest_part rest = {0};
     int lock = app_directory_lock(app);
     int reserved = lock < 0 || !app_secret_key_ensure(app) ? -1 : app_port_reserve(app, true);
-    bool started = reserved >= 0 && start_store(app, &store) &&
-                   start_logic(app, store.server, &logic) &&
+    bool started = reserved >= 0 && start_store(app, &store) && start_logic(app, &store, &logic) &&
                    start_rest(app, logic.server, store.server, &rest);
     if (started) {
         app_announce(app);

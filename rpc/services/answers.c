@@ -3,10 +3,11 @@
  * set. The first place of a set was used last; a new answer goes there and the last one goes. A
  * lock guards some sets. An answer that is being looked at has a reference and outlives its place.
  *
- * A look-up: found and not past its time → with those of the same batch the store is asked for the
- * stamps, in one call, without waiting → its answer, on whatever thread, ends the calls or gives
- * them back. Asking and answering may be over in either order: whoever comes second goes on (struct
- * gathered).
+ * A look-up: found and not past its time → where the store is in this process its stamps are looked
+ * at, and the answer given or not, there and then. Else: with those of the same batch the store is
+ * asked for the stamps, in one call, without waiting → its answer, on whatever thread, ends the
+ * calls or gives them back. Asking and answering may be over in either order: whoever comes second
+ * goes on (struct gathered).
  */
 #include "rpc/services/answers.h"
 
@@ -41,6 +42,7 @@ struct answer {
     struct span request;
     struct span stamps;   /* as long as these … */
     struct span question; /* … are the answer to this, packed … */
+    struct span places;   /* … or lie here, where the store is near … */
     struct span response; /* … this holds, packed */
     uint8_t data[];
 };
@@ -292,6 +294,35 @@ static void flush(void *self, void *batch)
         conclude_all(gathered);
 }
 
+/* Whether nothing has changed, as the stamps in this process say. */
+static bool holds_near(const struct answers *answers, const struct answer *answer)
+{
+    for (size_t i = 0; i < answer->places.len / sizeof(uint32_t); i++) {
+        uint32_t at;
+        uint64_t stamp;
+        memcpy(&at, answer->places.data + i * sizeof at, sizeof at);
+        memcpy(&stamp, answer->stamps.data + i * sizeof stamp, sizeof stamp);
+        if (store_near_stamp(answers->store, at) != stamp)
+            return false;
+    }
+    return true;
+}
+
+/* Answers with it, whose reference is taken, or says that it does not hold. */
+static bool answer_near(const struct answers *answers, struct rpc_server_call *call,
+                        struct answer *answer)
+{
+    const struct look look = {.call = call, .answer = answer, .holds = true};
+    bool holds = answer->until_ms > clock_now_ms() && holds_near(answers, answer);
+    if (holds) {
+        conclude(&look);
+        return true;
+    }
+    metric_add(&metric_misses, 1);
+    unref(answer);
+    return false;
+}
+
 static struct gathered *make_gathered(void)
 {
     struct gathered *made = calloc(1, sizeof *made);
@@ -324,6 +355,8 @@ static bool take(void *self, struct rpc_server_call *call, void **batch)
         return false;
     struct answer *answer = find(answers, hash, rpc_server_call_method(call)->index, request);
     struct look *look = NULL;
+    if (answer != NULL && answer->places.len > 0)
+        return answer_near(answers, call, answer);
     if (answer != NULL && answer->until_ms > clock_now_ms())
         look = arena_calloc(rpc_server_call_arena(call), 1, sizeof *look);
     if (look != NULL && gathered != NULL &&
@@ -354,11 +387,12 @@ struct rpc_server_early answers_early(struct answers *answers)
 
 static struct answer *make(const struct rpc_server_call *call,
                            const struct rpc_principal *principal, struct span question,
-                           struct span stamps, const ProtobufCMessage *response)
+                           struct span places, struct span stamps, const ProtobufCMessage *response)
 {
     struct span request = rpc_server_call_packed(call);
     size_t response_bytes = protobuf_c_message_get_packed_size(response);
-    size_t bytes = sizeof(struct answer) + request.len + question.len + stamps.len + response_bytes;
+    size_t bytes = sizeof(struct answer) + request.len + question.len + places.len + stamps.len +
+                   response_bytes;
     if (request.len > REQUEST_BYTES_MAX || response_bytes > ANSWER_BYTES_MAX)
         return NULL;
     struct answer *answer = calloc(1, bytes);
@@ -374,6 +408,7 @@ static struct answer *make(const struct rpc_server_call *call,
     answer->stamps = append(&at, stamps);
     answer->request = append(&at, request);
     answer->question = append(&at, question);
+    answer->places = append(&at, places);
     answer->response = span_of(at, response_bytes);
     (void)protobuf_c_message_pack(response, at);
     return answer;
@@ -385,6 +420,8 @@ void answers_keep(struct answers *answers, struct rpc_server_call *call,
     const struct rpc_principal *principal = rpc_server_call_principal(call);
     struct store_partition partitions[ANSWER_PARTITIONS_MAX + 1];
     uint64_t stamps[ANSWER_PARTITIONS_MAX + 1];
+    uint32_t places[ANSWER_PARTITIONS_MAX + 1];
+    struct arena *arena = rpc_server_call_arena(call);
     if (principal->kind != RPC_PRINCIPAL_CUSTOMER || !principal->has_session || !is_plain(call))
         return;
     partitions[0] = answers_session_partition(principal->session_hash);
@@ -396,13 +433,16 @@ void answers_keep(struct answers *answers, struct rpc_server_call *call,
             return;
     int64_t until_ms = basis->until_ms < principal->session_until_ms ? basis->until_ms
                                                                      : principal->session_until_ms;
-    struct span question;
+    size_t count = basis->count + 1;
+    struct span question = {0};
+    bool is_near = store_near_find(answers->store, arena, partitions, count, places);
     if (until_ms <= clock_now_ms() ||
-        store_stamps_pack(answers->store, rpc_server_call_arena(call), partitions, basis->count + 1,
-                          &question, NULL) != RPC_OK)
+        (!is_near &&
+         store_stamps_pack(answers->store, arena, partitions, count, &question, NULL) != RPC_OK))
         return;
-    struct answer *answer = make(call, principal, question,
-                                 span_of(stamps, (basis->count + 1) * sizeof stamps[0]), response);
+    struct answer *answer =
+        make(call, principal, question, span_of(places, is_near ? count * sizeof places[0] : 0),
+             span_of(stamps, count * sizeof stamps[0]), response);
     if (answer == NULL)
         return;
     answer->until_ms = until_ms;

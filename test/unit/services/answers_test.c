@@ -204,10 +204,11 @@ static void never_hide_what_was_acknowledged(void **state)
     assert_int_equal(credits_of(session), 1000 + WRITES);
 }
 
-static int set_up_with(bool over_stream)
+static int set_up_with(bool over_stream, bool is_near)
 {
-    fixture_start(&fixture,
-                  &(struct fixture_options){.signup_credits = 500, .over_stream = over_stream});
+    fixture_start(&fixture, &(struct fixture_options){.signup_credits = 500,
+                                                      .over_stream = over_stream,
+                                                      .is_near = is_near});
     session = fixture_sign_up(&fixture, 1, &customer_id);
     return 0;
 }
@@ -216,14 +217,21 @@ static int set_up_with(bool over_stream)
 static int set_up(void **state)
 {
     (void)state;
-    return set_up_with(false);
+    return set_up_with(false, false);
+}
+
+/* The same with the stamps in sight. */
+static int set_up_near(void **state)
+{
+    (void)state;
+    return set_up_with(false, true);
 }
 
 /* Over sockets, where it answers on a thread of its own, and calls come in batches. */
 static int set_up_stream(void **state)
 {
     (void)state;
-    return set_up_with(true);
+    return set_up_with(true, false);
 }
 
 static int tear_down(void **state)
@@ -233,8 +241,9 @@ static int tear_down(void **state)
     return 0;
 }
 
-#define BOTH(test)                                              \
+#define ALL(test)                                               \
     {#test " (direct)", test, set_up, tear_down, NULL},         \
+        {#test " (near)", test, set_up_near, tear_down, NULL},  \
     {                                                           \
 #test " (stream)", test, set_up_stream, tear_down, NULL \
     }
@@ -242,11 +251,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(are_given_until_something_changes),
-        BOTH(are_one_customers_own),
-        BOTH(end_with_the_session),
-        BOTH(are_for_plain_calls_alone),
-        BOTH(never_hide_what_was_acknowledged),
+        ALL(are_given_until_something_changes),
+        ALL(are_one_customers_own),
+        ALL(end_with_the_session),
+        ALL(are_for_plain_calls_alone),
+        ALL(never_hide_what_was_acknowledged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

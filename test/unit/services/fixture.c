@@ -40,7 +40,7 @@ static void open_stream(const struct fixture *fixture, const char *name, struct 
     expect_ok(rpc_channel_open(&channel, ret_channel, &status), &status);
 }
 
-static void start_store(struct fixture *fixture, bool over_stream)
+static void start_store(struct fixture *fixture, bool over_stream, bool is_near)
 {
     struct rpc_status status;
     struct registry_sources sources = registry_sources_get();
@@ -63,6 +63,9 @@ static void start_store(struct fixture *fixture, bool over_stream)
         expect_ok(rpc_channel_open(&channel, &fixture->store_channel, &status), &status);
     fixture->store_client = store_client_create(fixture->store_channel, fixture->registry);
     assert_non_null(fixture->store_client);
+    const struct store_near near = store_near_of(fixture->store);
+    if (is_near)
+        store_client_set_near(fixture->store_client, &near);
 }
 
 static void start_services(struct fixture *fixture, const struct fixture_options *options)
@@ -145,7 +148,7 @@ void fixture_start(struct fixture *fixture, const struct fixture_options *option
     arena_init(&fixture->arena, ARENA_CALL_BYTES_MAX);
     fixture->context = (struct rpc_context){.arena = &fixture->arena, .deadline_ms = INT64_MAX};
     temp_directory(fixture->directory);
-    start_store(fixture, options->over_stream);
+    start_store(fixture, options->over_stream, options->is_near);
     start_services(fixture, options);
     start_server(fixture, options);
 }

@@ -18,6 +18,7 @@ struct fixture_options {
     bool loopback_throttled;
     bool traced;      /* calls have request ids, which come from metadata, as in a real server */
     bool over_nng;    /* calls go over REQ/REP as an operator's do, instead of direct: as rest's */
+    bool is_near;     /* the logic reads the store's stamps without a call */
     bool over_stream; /* or over ipc://, as rest's do between processes; the store's calls too */
 };
 

@@ -17,16 +17,23 @@ static const struct store_partition watched[WATCHED] = {
     [USERS] = {.record = USER},
 };
 
+/* By a call, and where they lie. */
 static void read_stamps(struct fixture *fixture, uint64_t stamps[static WATCHED])
 {
+    const struct store_near near = store_near_of(fixture->store);
+    uint32_t places[WATCHED];
     struct test_context test;
     struct rpc_status status;
     context_begin(&test);
     expect_ok(store_read_stamped(fixture->client, &test.context, NULL, 0, watched, WATCHED, stamps,
                                  &status),
               &status);
-    for (size_t i = 0; i < WATCHED; i++)
+    store_client_set_near(fixture->client, &near);
+    assert_true(store_near_find(fixture->client, &test.arena, watched, WATCHED, places));
+    for (size_t i = 0; i < WATCHED; i++) {
         assert_true(stamps[i] != STORE_STAMP_NONE);
+        assert_true(store_near_stamp(fixture->client, places[i]) == stamps[i]);
+    }
     context_end(&test);
 }
 
@@ -238,6 +245,27 @@ static void refuse_what_is_no_partition(void **state)
     }
 }
 
+static void are_not_found_where_there_is_no_partition(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct store_near near = store_near_of(fixture->store);
+    const struct store_partition rows[] = {
+        {USER, true, store_text("x")},
+        {CUSTOMER, true, store_data("x", 1)},
+        {.record = &lotcast__v1__read_op__descriptor},
+    };
+    struct test_context test;
+    uint32_t places[WATCHED];
+    context_begin(&test);
+    /* Of a store elsewhere. */
+    assert_false(store_near_find(fixture->client, &test.arena, watched, WATCHED, places));
+    store_client_set_near(fixture->client, &near);
+    assert_true(store_near_find(fixture->client, &test.arena, watched, WATCHED, places));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_false(store_near_find(fixture->client, &test.arena, &rows[i], 1, places));
+    context_end(&test);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +274,8 @@ int main(void)
         cmocka_unit_test(are_nothing_while_a_commit_is_under_way),
         cmocka_unit_test_setup_teardown(never_vouch_for_an_older_snapshot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuse_what_is_no_partition, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(are_not_found_where_there_is_no_partition, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
