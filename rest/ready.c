@@ -1,6 +1,6 @@
 /*
- * Readiness: each target's Health is asked several times a second, by the first thread;/readyz
- * looks at the answers and never waits.
+ * Readiness: each target's Health is asked several times a second, by the first thread; /readyz
+ * looks at the answers, and at whether there is a connection still, and never waits.
  */
 #include <stdlib.h>
 
@@ -106,7 +106,8 @@ bool rest_ready_now(struct rest_ready *ready)
 {
     int64_t now_ms = clock_mono_ms();
     for (size_t i = 0; i < ready->count; i++) {
-        if (atomic_load(&ready->targets[i].serving_until_ms) < now_ms)
+        if (atomic_load(&ready->targets[i].serving_until_ms) < now_ms ||
+            !rpc_channel_is_ready(ready->targets[i].channel))
             return false;
     }
     return true;

@@ -157,8 +157,10 @@ static void ask_all(struct rest_scrape *scrape)
     struct arena arena;
     arena_init(&arena, 4096);
     struct rpc_context context = {.arena = &arena, .deadline_ms = clock_mono_ms() + SCRAPE_MS};
-    struct rpc_request request = {
-        .method = scrape->method, .message = &message.base, .context = &context};
+    struct rpc_request request = {.method = scrape->method,
+                                  .message = &message.base,
+                                  .context = &context,
+                                  .fails_fast = true};
     atomic_store(&scrape->pending, 1);
     for (size_t i = 0; i < scrape->count; i++) {
         if (atomic_load(&scrape->targets[i].shared))

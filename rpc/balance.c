@@ -1,5 +1,5 @@
 /*
- * A channel to several addresses: round robin over those that are ready, and retries.
+ * A channel to several addresses, or to one: round robin over those that are ready, and retries.
  *
  * A call of the channel has one attempt object: the request as bytes of its own, and at most one
  * call at a time on an address's channel. The attempt is FLYING while it has one, WAITING on the
@@ -37,6 +37,9 @@
 /* How long opening waits for an address to be ready, in ms, so that a call right after it finds
  * one. */
 #define FIRST_READY_WAIT_MS 200
+/* A server that is full and asks for a longer pause than this, in ms, is not asked again: whoever
+ * called decides. */
+#define PUSH_BACK_MS_MAX 500
 
 enum attempt_state { ATTEMPT_FLYING, ATTEMPT_WAITING, ATTEMPT_OVER };
 
@@ -47,6 +50,7 @@ struct rpc__attempt {
     const struct registry_method *method;
     int64_t deadline_ms;
     bool wait_for_ready;
+    bool fails_fast;
     bool item_came; /* on the thread of the address's events alone */
     struct span packed;
     struct rpc_metadata metadata;
@@ -107,6 +111,7 @@ static struct rpc__attempt *attempt_create(struct rpc__balancer *balancer, struc
     attempt->method = out->request->method;
     attempt->deadline_ms = clock_mono_ms() + out->timeout_ms;
     attempt->wait_for_ready = out->request->wait_for_ready;
+    attempt->fails_fast = out->request->fails_fast;
     attempt->item_came = false;
     attempt->metadata.count = out->metadata->count;
     for (size_t i = 0; i < out->metadata->count; i++) {
@@ -231,16 +236,24 @@ static uint32_t pause_before_next(struct rpc__attempt *attempt, const struct rpc
     return obeys && status->retry_after_ms > pause_ms ? status->retry_after_ms : pause_ms;
 }
 
+/* Whether a call waits for an address, where there is none. Under the lock. */
+static bool is_patient(const struct rpc__attempt *attempt)
+{
+    return attempt->wait_for_ready ||
+           (!attempt->fails_fast && clock_mono_ms() < attempt->balancer->patient_until_ms);
+}
+
 /* Whether the call is made again; then it waits for that. Under the lock. */
 static bool try_again(struct rpc__attempt *attempt, const struct rpc_status *status)
 {
     struct rpc__balancer *balancer = attempt->balancer;
     bool not_run = was_not_run(status);
     bool may = not_run || (was_lost(status) && attempt->method->idempotent);
+    may = may && (status->code == RPC_UNAVAILABLE || status->retry_after_ms <= PUSH_BACK_MS_MAX);
     if (!may || attempt->cancelled || attempt->item_came || balancer->stopping)
         return false;
     int64_t at_ms = clock_mono_ms() + pause_before_next(attempt, status);
-    bool waits = attempt->wait_for_ready && not_run && status->code == RPC_UNAVAILABLE;
+    bool waits = is_patient(attempt) && not_run && status->code == RPC_UNAVAILABLE;
     if (at_ms >= attempt->deadline_ms ||
         (!waits && attempt->number >= balancer->retry.attempts_max)) {
         count(balancer->given_up);
@@ -336,7 +349,7 @@ static enum turn take_turn(struct rpc__attempt *attempt, int64_t now_ms)
     if (attempt->at_ms > now_ms)
         return TURN_WAIT;
     struct rpc__address *address = rpc__address_pick(balancer, attempt->address);
-    if (address == NULL && attempt->wait_for_ready)
+    if (address == NULL && is_patient(attempt))
         return TURN_WAIT;
     stop_waiting(attempt);
     if (address != NULL) {
@@ -345,7 +358,7 @@ static enum turn take_turn(struct rpc__attempt *attempt, int64_t now_ms)
         return TURN_FLY;
     }
     attempt->number++; /* it found none, and looks again as often as it may try */
-    if (try_again(attempt, &attempt->last))
+    if (balancer->retry.ready_wait_ms == 0 && try_again(attempt, &attempt->last))
         return TURN_WAIT;
     end(attempt);
     return TURN_FAIL;
@@ -384,13 +397,23 @@ static void serve_waiting(struct rpc__balancer *balancer)
     (void)pthread_mutex_unlock(&balancer->lock);
 }
 
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
+/* When one that waits for an address does so no longer. Under the lock. */
+static int64_t gives_up_ms(const struct rpc__attempt *attempt)
+{
+    return attempt->wait_for_ready ? INT64_MAX : attempt->balancer->patient_until_ms;
+}
+
 /* When the thread has something to do by itself. Under the lock. */
 static int64_t due_ms(const struct rpc__balancer *balancer, int64_t now_ms)
 {
     int64_t due_ms = rpc__addresses_due_ms(balancer);
     for (const struct rpc__attempt *at = balancer->waiting; at != NULL; at = at->next)
-        if (at->at_ms > now_ms && at->at_ms < due_ms) /* the others wait for an address */
-            due_ms = at->at_ms;
+        due_ms = earlier(due_ms, at->at_ms > now_ms ? at->at_ms : gives_up_ms(at));
     return due_ms;
 }
 
@@ -438,14 +461,14 @@ static void balance_start(void *state, struct rpc_call *call, const struct rpc__
         refuse(call, &status);
         return;
     }
-    bool waits = attempt->wait_for_ready;
     (void)pthread_mutex_lock(&balancer->lock);
     struct rpc__address *address = rpc__address_pick(balancer, NULL);
+    bool waits = address == NULL && is_patient(attempt);
     if (address != NULL || waits)
         call->transport = attempt;
     if (address != NULL)
         fly(attempt, address);
-    else if (waits)
+    else if (waits && unreachable(&attempt->last) != RPC_OK)
         wait_until(attempt, INT64_MIN);
     (void)pthread_mutex_unlock(&balancer->lock);
     if (address != NULL) {
@@ -502,6 +525,15 @@ static void balance_grant(void *state, struct rpc_call *call, uint32_t items)
     rpc_call_unref(flying);
 }
 
+static bool balance_is_ready(void *state)
+{
+    struct rpc__balancer *balancer = state;
+    (void)pthread_mutex_lock(&balancer->lock);
+    bool ready = balancer->healthy_count > 0;
+    (void)pthread_mutex_unlock(&balancer->lock);
+    return ready;
+}
+
 static void balance_on_batch_end(void *state, void (*batch_end)(void))
 {
     struct rpc__balancer *balancer = state;
@@ -539,10 +571,12 @@ static struct rpc__balancer *balancer_create(struct rpc_channel *channel,
         .eject_failures = given(retry->eject_failures, EJECT_FAILURES),
         .eject_ms = given(retry->eject_ms, EJECT_MS_MIN),
         .eject_ms_max = given(retry->eject_ms_max, EJECT_MS_MAX),
+        .ready_wait_ms = retry->ready_wait_ms,
     };
     size_t calls_max = options->calls_max == 0 ? CALLS_MAX_DEFAULT : options->calls_max;
     balancer->tokens_max = (int64_t)calls_max * TOKENS_A_CALL * TOKEN;
     balancer->tokens = balancer->tokens_max;
+    balancer->patient_until_ms = clock_mono_ms() + retry->ready_wait_ms;
     balancer->answered = attempts_metric("outcome=\"ended\"");
     balancer->retried = attempts_metric("outcome=\"retried\"");
     balancer->throttled = attempts_metric("outcome=\"throttled\"");
@@ -610,5 +644,6 @@ const struct rpc__transport rpc__transport_balance = {
     .start = balance_start,
     .cancel = balance_cancel,
     .grant = balance_grant,
+    .is_ready = balance_is_ready,
     .on_batch_end = balance_on_batch_end,
 };

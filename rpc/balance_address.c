@@ -72,9 +72,15 @@ static bool says_serving(const struct rpc_payload *payload)
 /* Under the lock. */
 static void set_health(struct rpc__address *address, bool healthy)
 {
+    struct rpc__balancer *balancer = address->balancer;
     if (healthy && !address->healthy) {
+        balancer->healthy_count++;
         address->failures = 0;
-        rpc__balancer_wake(address->balancer, INT64_MIN); /* somebody may wait for it */
+        rpc__balancer_wake(balancer, INT64_MIN); /* somebody may wait for it */
+    } else if (!healthy && address->healthy) {
+        balancer->healthy_count--;
+        if (balancer->healthy_count == 0)
+            balancer->patient_until_ms = clock_mono_ms() + balancer->retry.ready_wait_ms;
     }
     address->healthy = healthy;
     if (healthy)
@@ -110,14 +116,15 @@ static void health_done(void *arg, const struct rpc_status *status, struct rpc_p
     (void)pthread_mutex_unlock(&balancer->lock);
 }
 
-static void ask(struct rpc__address *address)
+/* One that was good is asked at once: its connection may be gone by now. */
+static void ask(struct rpc__address *address, bool waits)
 {
     static const struct rpc_call_events events = {.done = health_done, .item = health_item};
     static const struct rpc_metadata no_metadata;
     const struct rpc_request request = {
         .method = address->streams ? &watch_method : &check_method,
         .metadata = &no_metadata, /* and an empty message: the whole server is asked for */
-        .wait_for_ready = true,
+        .wait_for_ready = waits,
         .stream_items = UINT32_MAX,
     };
     rpc_call_unref(rpc_channel_start(address->channel, &request, &events, address));
@@ -129,11 +136,12 @@ void rpc__addresses_ask(struct rpc__balancer *balancer)
         struct rpc__address *address = &balancer->addresses[i];
         (void)pthread_mutex_lock(&balancer->lock);
         bool due = !address->asking && address->ask_at_ms <= clock_mono_ms();
+        bool waits = !address->healthy;
         if (due)
             address->asking = true;
         (void)pthread_mutex_unlock(&balancer->lock);
         if (due)
-            ask(address);
+            ask(address, waits);
     }
 }
 

@@ -49,6 +49,8 @@ struct rpc__balancer {
     size_t next;            /* address of the round */
     int64_t tokens;         /* for retries, in thousandths */
     int64_t tokens_max;
+    size_t healthy_count;
+    int64_t patient_until_ms;     /* so long calls wait for an address */
     struct rpc__attempt *waiting; /* for their time, or an address; in no order */
     bool stopping;
 };

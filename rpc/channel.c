@@ -575,14 +575,17 @@ static const struct {
     {"req+ipc://", &rpc__transport_reqrep}, {"req+tcp://", &rpc__transport_reqrep},
 };
 
-static const struct rpc__transport *transport_of(const char *url)
+static const struct rpc__transport *transport_of(const struct rpc_channel_options *options)
 {
+    const char *url = options->url;
+    const struct rpc__transport *transport = NULL;
     if (url != NULL && strchr(url, ',') != NULL)
         return &rpc__transport_balance;
     for (size_t i = 0; url != NULL && i < sizeof transports / sizeof transports[0]; i++)
         if (strncmp(url, transports[i].prefix, strlen(transports[i].prefix)) == 0)
-            return transports[i].transport;
-    return NULL;
+            transport = transports[i].transport;
+    bool is_remote = transport != NULL && transport != &rpc__transport_direct;
+    return is_remote && options->retry != NULL ? &rpc__transport_balance : transport;
 }
 
 static struct rpc_channel *channel_create(const struct rpc_channel_options *options)
@@ -609,7 +612,7 @@ static struct rpc_channel *channel_create(const struct rpc_channel_options *opti
 enum rpc_code rpc_channel_open(const struct rpc_channel_options *options,
                                struct rpc_channel **ret_channel, struct rpc_status *status)
 {
-    const struct rpc__transport *transport = transport_of(options->url);
+    const struct rpc__transport *transport = transport_of(options);
     if (transport == NULL)
         return rpc_status_set(status, RPC_INVALID_ARGUMENT,
                               "a channel's URL begins with direct:, ipc://, tcp://, tls+tcp://, "
@@ -637,6 +640,11 @@ void rpc_channel_on_batch_end(struct rpc_channel *channel, void (*batch_end)(voi
     atomic_store(&channel->batch_end, batch_end);
     if (channel->transport->on_batch_end != NULL)
         channel->transport->on_batch_end(channel->transport_state, batch_end);
+}
+
+bool rpc_channel_is_ready(struct rpc_channel *channel)
+{
+    return channel->transport->is_ready(channel->transport_state);
 }
 
 void rpc_channel_close(struct rpc_channel *channel)

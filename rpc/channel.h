@@ -6,7 +6,7 @@
  *   req+ipc:// req+tcp://         NNG's REQ/REP protocol, unary calls
  *
  * A list of the latter with commas between them: calls go round those that are connected and serve,
- * and are made again where that is safe (rpc/PROTOCOL.md, section 3).
+ * and are made again where that is safe (rpc/PROTOCOL.md, section 3). With `retry` so is one alone.
  *
  * A call is an asynchronous handle. Its events come on a thread of the transport's, or before
  * rpc_channel_start returns on the caller's own; they must not block: they hand over.
@@ -75,6 +75,7 @@ struct rpc_request {
                                             traceparent come from the context if not here */
     const struct rpc_context *context;   /* deadline, trace and cancellation; borrowed until then */
     bool wait_for_ready;   /* wait for a connection, within the deadline, instead of UNAVAILABLE */
+    bool fails_fast;       /* not even for what is restarting (ready_wait_ms) */
     uint32_t stream_items; /* items that may come before more are granted; 0: the default */
 };
 
@@ -110,7 +111,7 @@ struct rpc_tls {
     const char *key_file;
 };
 
-/* How calls to a list of addresses are made again; 0: the default. */
+/* How calls to a list of addresses, or to one, are made again; 0: the default. */
 struct rpc_channel_retry {
     unsigned attempts_max;   /* of a call: 4 */
     uint32_t backoff_ms;     /* before the second, doubled for each further one, with jitter: 20 */
@@ -118,11 +119,16 @@ struct rpc_channel_retry {
     unsigned eject_failures; /* in a row, until an address is left out for a while: 5 */
     uint32_t eject_ms;       /* that while, doubled when it fails again soon, with jitter: 1,000 */
     uint32_t eject_ms_max;   /* 30,000 */
+    /* From the moment when the last address was lost, and from the opening: so long calls wait for
+     * one, since what has just ended may be restarting, and behind that they are UNAVAILABLE at
+     * once. 0: at once always. */
+    uint32_t ready_wait_ms;
 };
 
 struct rpc_channel_options {
-    const char *url;                                   /* or several, with commas between them */
-    const struct rpc_channel_retry *retry;             /* of several; NULL: the defaults */
+    const char *url; /* or several, with commas between them */
+    /* NULL: calls to one address are not made again, those to several by the defaults. */
+    const struct rpc_channel_retry *retry;
     const struct rpc_tls *tls;                         /* for tls+tcp://; read at opening */
     struct rpc_server *server;                         /* for direct: */
     const struct rpc_client_interceptor *interceptors; /* borrowed for the channel's life */
@@ -144,6 +150,11 @@ enum rpc_code rpc_channel_open(const struct rpc_channel_options *options,
  * rpc_channel_start returns there may be none. Holds for calls that are started afterwards.
  */
 void rpc_channel_on_batch_end(struct rpc_channel *channel, void (*batch_end)(void));
+/*
+ * Whether a call that is started now would find a server that serves, as far as is known here:
+ * the end of a connection is known at once. Any thread.
+ */
+bool rpc_channel_is_ready(struct rpc_channel *channel);
 /* Ends all calls with RPC_CANCELLED, waits until the last `done` has returned, frees. Takes NULL.
  */
 void rpc_channel_close(struct rpc_channel *channel);

@@ -162,10 +162,16 @@ static void direct_grant(void *state, struct rpc_call *call, uint32_t items)
     rpc__server_call_unref(server_call);
 }
 
+static bool direct_is_ready(void *state)
+{
+    return !rpc__server_draining(state);
+}
+
 const struct rpc__transport rpc__transport_direct = {
     .open = direct_open,
     .close = direct_close,
     .start = direct_start,
     .cancel = direct_cancel,
     .grant = direct_grant,
+    .is_ready = direct_is_ready,
 };

@@ -559,9 +559,19 @@ static void reqrep_close(void *state)
         reqrep_free(reqrep);
 }
 
+static bool reqrep_is_ready(void *state)
+{
+    struct reqrep *reqrep = state;
+    (void)pthread_mutex_lock(&reqrep->lock);
+    bool ready = reqrep->conn != NULL;
+    (void)pthread_mutex_unlock(&reqrep->lock);
+    return ready;
+}
+
 const struct rpc__transport rpc__transport_reqrep = {
     .open = reqrep_open,
     .close = reqrep_close,
     .start = reqrep_start,
     .cancel = reqrep_cancel,
+    .is_ready = reqrep_is_ready,
 };

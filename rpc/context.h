@@ -21,6 +21,8 @@ struct rpc_context {
     char request_id[RPC_REQUEST_ID_BYTES];
     char traceparent[RPC_TRACEPARENT_BYTES]; /* W3C, or "" */
     const atomic_bool *cancelled;            /* NULL: cannot be cancelled */
+    bool waits_for_ready; /* nobody waits for an answer: its calls wait for a service that is away,
+                             within the deadline */
 };
 
 /* Time left until the deadline in ms, 0 when it has passed. */

@@ -58,6 +58,8 @@ struct rpc__transport {
     void (*cancel)(void *state, struct rpc_call *call);
     /* So many more items of a stream may come. Any thread; NULL where there are no streams. */
     void (*grant)(void *state, struct rpc_call *call, uint32_t items);
+    /* As rpc_channel_is_ready. */
+    bool (*is_ready)(void *state);
     /* What rpc_channel_on_batch_end was given; NULL where the channel's own events are all. */
     void (*on_batch_end)(void *state, void (*batch_end)(void));
 };
@@ -65,7 +67,8 @@ struct rpc__transport {
 extern const struct rpc__transport rpc__transport_direct;
 extern const struct rpc__transport rpc__transport_reqrep;
 extern const struct rpc__transport rpc__transport_stream;
-extern const struct rpc__transport rpc__transport_balance; /* of a list of addresses */
+extern const struct rpc__transport
+    rpc__transport_balance; /* of several addresses, or with retries */
 
 /* The push-back of a call that never left this process, in ms: it says that it was not run. */
 #define RPC__UNSENT_RETRY_AFTER_MS 20

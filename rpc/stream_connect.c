@@ -273,10 +273,20 @@ static void stream_close(void *state)
         client_free(client);
 }
 
+static bool stream_is_ready(void *state)
+{
+    struct rpc__client *client = state;
+    (void)pthread_mutex_lock(&client->lock);
+    bool ready = client->ready != NULL;
+    (void)pthread_mutex_unlock(&client->lock);
+    return ready;
+}
+
 const struct rpc__transport rpc__transport_stream = {
     .open = stream_open,
     .close = stream_close,
     .start = rpc__client_start,
     .cancel = rpc__client_cancel,
     .grant = rpc__client_grant,
+    .is_ready = stream_is_ready,
 };

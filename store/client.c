@@ -72,8 +72,10 @@ static enum rpc_code call(const struct store_client *client, struct rpc_context 
                           const struct registry_method *method, const ProtobufCMessage *request,
                           const ProtobufCMessage **ret_response, struct rpc_status *status)
 {
-    const struct rpc_request made = {
-        .method = method, .message = request, .context = context, .wait_for_ready = true};
+    const struct rpc_request made = {.method = method,
+                                     .message = request,
+                                     .context = context,
+                                     .wait_for_ready = context->waits_for_ready};
     return rpc_channel_call(client->channel, &made, ret_response, status);
 }
 
@@ -306,8 +308,10 @@ struct rpc_call *store_stamps_start(struct store_client *client, const struct rp
                                     struct span question, const struct rpc_call_events *events,
                                     void *arg)
 {
-    const struct rpc_request request = {
-        .method = client->stamps, .packed = question, .context = context, .wait_for_ready = true};
+    const struct rpc_request request = {.method = client->stamps,
+                                        .packed = question,
+                                        .context = context,
+                                        .wait_for_ready = context->waits_for_ready};
     return rpc_channel_start(client->channel, &request, events, arg);
 }
 
@@ -673,7 +677,7 @@ enum rpc_code store_backup_stream(struct store_client *client, struct rpc_contex
     const struct rpc_request request = {.method = client->stream_backup,
                                         .message = &message.base,
                                         .context = context,
-                                        .wait_for_ready = true,
+                                        .wait_for_ready = context->waits_for_ready,
                                         .stream_items = BACKUP_ITEMS};
     return rpc_stream_open(client->channel, &request, ret_stream, status);
 }

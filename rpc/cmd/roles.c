@@ -26,6 +26,9 @@
 /* Handlers that run at once in logic. Some wait for Meta or Stripe up to their deadline: there are
  * more of them than both may hold together (max_in_flight of the methods that do so). */
 #define LOGIC_WORKERS 160
+/* How long calls wait for a role that has just ended, in ms: a restart takes less, and one that
+ * stays away is known to after about a second. */
+#define RESTART_WAIT_MS 900
 
 /* Who this process is to others beyond the machine. The texts live as long as the configuration. */
 static struct rpc_tls tls_of(const struct app *app)
@@ -123,9 +126,11 @@ static bool open_channel(struct app *app, const char *url, struct rpc_server *se
 {
     struct rpc_status status;
     const struct rpc_tls tls = tls_of(app);
+    const struct rpc_channel_retry retry = {.ready_wait_ms = RESTART_WAIT_MS};
     *interceptor = rpc_interceptor_trace_client(app->registry);
     struct rpc_channel_options options = {.url = url,
                                           .tls = &tls,
+                                          .retry = &retry,
                                           .server = server,
                                           .interceptors = interceptor,
                                           .interceptor_count = 1};

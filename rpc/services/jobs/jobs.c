@@ -96,7 +96,8 @@ static bool cond_init(pthread_cond_t *cond)
 struct rpc_context jobs__own_context(struct arena *arena, const char *name)
 {
     struct rpc_context context = {.arena = arena,
-                                  .deadline_ms = clock_mono_ms() + JOBS_STORE_CALL_MS};
+                                  .deadline_ms = clock_mono_ms() + JOBS_STORE_CALL_MS,
+                                  .waits_for_ready = true};
     (void)snprintf(context.request_id, sizeof context.request_id, "%s", name);
     return context;
 }

@@ -602,7 +602,8 @@ static bool run_step(struct job_run *run)
 {
     struct arena arena;
     arena_init(&arena, run->kind->arena_bytes_max);
-    struct rpc_context context = {.arena = &arena, .cancelled = &run->cancelled};
+    struct rpc_context context = {
+        .arena = &arena, .cancelled = &run->cancelled, .waits_for_ready = true};
     struct store_commit commit;
     struct job_step step = {.jobs = run->jobs,
                             .services = run->jobs->services,
