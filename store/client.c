@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "rpc/base/buffer.h"
+#include "store/client_internal.h"
 #include "store/fold.h"
 
 /* Ops that a commit has room for at first. */
@@ -15,19 +16,6 @@
 
 /* Pieces of a backup on their way at once. */
 #define BACKUP_ITEMS 4
-
-struct store_client {
-    struct rpc_channel *channel;
-    const struct registry *registry;
-    struct store_near near; /* `read` NULL: the store is elsewhere */
-    const struct registry_method *read;
-    const struct registry_method *stamps;
-    const struct registry_method *commit;
-    const struct registry_method *query;
-    const struct registry_method *backup;
-    const struct registry_method *stream_backup;
-    const struct registry_method *check;
-};
 
 static const struct registry_method *find_method(const struct registry *registry, const char *name)
 {
@@ -252,7 +240,7 @@ static enum rpc_code take_result(struct arena *arena, struct store_read_op *op,
 
 /* --- stamps --- */
 
-static bool make_partitions(const struct store_client *client, struct arena *arena,
+bool store__partitions_make(const struct store_client *client, struct arena *arena,
                             const struct store_partition *partitions, size_t count,
                             Lotcast__V1__Partition ***ret_made)
 {
@@ -277,7 +265,7 @@ enum rpc_code store_stamps_pack(const struct store_client *client, struct arena 
                                 struct span *ret_question, struct rpc_status *status)
 {
     Lotcast__V1__StampsRequest request = LOTCAST__V1__STAMPS_REQUEST__INIT;
-    if (!make_partitions(client, arena, partitions, count, &request.partitions))
+    if (!store__partitions_make(client, arena, partitions, count, &request.partitions))
         return out_of_memory(status);
     request.n_partitions = count;
     size_t bytes = protobuf_c_message_get_packed_size(&request.base);
@@ -315,32 +303,6 @@ struct rpc_call *store_stamps_start(struct store_client *client, const struct rp
     return rpc_channel_start(client->channel, &request, events, arg);
 }
 
-void store_client_set_near(struct store_client *client, const struct store_near *near)
-{
-    client->near = *near;
-}
-
-bool store_near_find(const struct store_client *client, struct arena *arena,
-                     const struct store_partition *partitions, size_t count, uint32_t *ret_places)
-{
-    Lotcast__V1__Partition **made;
-    if (client->near.read == NULL || !make_partitions(client, arena, partitions, count, &made))
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        size_t place;
-        if (client->near.find(client->near.store, made[i], &place, NULL) != RPC_OK ||
-            place > UINT32_MAX)
-            return false;
-        ret_places[i] = (uint32_t)place;
-    }
-    return true;
-}
-
-uint64_t store_near_stamp(const struct store_client *client, uint32_t place)
-{
-    return client->near.read(client->near.store, place);
-}
-
 /* --- reading --- */
 
 enum rpc_code store_read(struct store_client *client, struct rpc_context *context,
@@ -358,8 +320,8 @@ enum rpc_code store_read_stamped(struct store_client *client, struct rpc_context
     request.n_ops = count;
     request.ops = arena_calloc(context->arena, count, sizeof *request.ops);
     request.n_partitions = partition_count;
-    if (request.ops == NULL ||
-        !make_partitions(client, context->arena, partitions, partition_count, &request.partitions))
+    if (request.ops == NULL || !store__partitions_make(client, context->arena, partitions,
+                                                       partition_count, &request.partitions))
         return out_of_memory(status);
     for (size_t i = 0; i < count; i++) {
         enum rpc_code code = make_read_op(client, context->arena, &ops[i], &request.ops[i], status);
