@@ -224,7 +224,7 @@ run_tests() {
     LOTCAST_TEST_REASONS=$reasons LOTCAST_TEST_EXCHANGES=$exchanges run_suite release "release" "$@"
     [ $# -gt 0 ] || LOTCAST_TEST_REASONS=$reasons run_suite release "error reasons" --suite reasons
     [ $# -gt 0 ] || LOTCAST_TEST_EXCHANGES=$exchanges run_suite release "exchanges" --suite exchanges
-    run_suite asan "AddressSanitizer and UBSan" --no-suite e2e --no-suite style --no-suite sdk --no-suite buf --no-suite openapi --no-suite browser "$@"
+    run_suite asan "AddressSanitizer and UBSan" --no-suite e2e --no-suite style --no-suite sdk --no-suite buf --no-suite openapi --no-suite browser --no-suite web "$@"
     [ $# -gt 0 ] || run_suite asan "AddressSanitizer, end to end" --suite e2e-asan
     run_suite tsan "ThreadSanitizer" --suite unit --suite integration "$@"
     python3 test/support/summary.py --total build/results

@@ -102,12 +102,12 @@ async function linesUntil(started, done) {
 }
 
 /* Asks until the answer is true, and returns it. */
-export async function until(what, ask) {
-    const end = Date.now() + WAIT_MS_MAX;
+export async function until(what, ask, ms = WAIT_MS_MAX) {
+    const end = Date.now() + ms;
     for (;;) {
         const answer = await ask();
         if (answer) return answer;
-        if (Date.now() > end) throw new Error(`${what}: not within ${WAIT_MS_MAX} ms`);
+        if (Date.now() > end) throw new Error(`${what}: not within ${ms} ms`);
         await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
 }
