@@ -95,10 +95,10 @@ export interface InventoryAsk {
     'filters[inStock]'?: boolean;
 }
 
-export const inventoryQuery = (ask: InventoryAsk) =>
+export const inventoryQuery = ({ page, ...narrowed }: InventoryAsk) =>
     queryOptions({
-        queryKey: ['inventory', ask],
-        queryFn: ({ signal }) => dataOf(api.GET('/api/customer/inventory', { params: { query: { ...ask, limit: PAGE_ITEMS } }, signal })),
+        queryKey: ['inventory', page, narrowed],
+        queryFn: ({ signal }) => dataOf(api.GET('/api/customer/inventory', { params: { query: { page, limit: PAGE_ITEMS, ...narrowed } }, signal })),
         staleTime: INVENTORY_STALE_MS,
     });
 
