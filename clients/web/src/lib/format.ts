@@ -1,7 +1,7 @@
 /* Numbers, money and times for people, in the browser's language. */
 const language = navigator.language;
 const whole = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
-const compact = new Intl.NumberFormat(language, { notation: 'compact', maximumFractionDigits: 1 });
+const compact = new Intl.NumberFormat(language, { notation: 'compact', maximumSignificantDigits: 3 });
 const twoDecimals = new Intl.NumberFormat(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const relative = new Intl.RelativeTimeFormat(language, { numeric: 'auto' });
 
@@ -10,7 +10,7 @@ export function formatCount(value: number): string {
     return whole.format(value);
 }
 
-/** 123.5K: where there is no room for all digits; show the exact number beside it, or as its title. */
+/** 123K, 45.6K: where there is no room for all digits; show the exact number beside it, or as its title. */
 export function formatCompact(value: number): string {
     return compact.format(value);
 }

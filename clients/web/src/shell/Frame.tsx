@@ -29,7 +29,7 @@ function Nav({ items, label }: { items: NavItem[]; label: string }) {
     );
 }
 
-/** Moves the focus to the page when another one is shown, as a load of it would. */
+/** Moves the focus to the page when another one is shown, as a load of it would; a page may have taken it itself. */
 export function usePageFocus() {
     const main = useRef<HTMLElement>(null);
     const { pathname } = useLocation();
@@ -37,6 +37,7 @@ export function usePageFocus() {
     useEffect(() => {
         if (shown.current === pathname) return;
         shown.current = pathname;
+        if (main.current?.contains(document.activeElement) && document.activeElement !== main.current) return;
         main.current?.focus({ preventScroll: true });
     }, [pathname]);
     return main;

@@ -39,7 +39,7 @@ function Chips({ value, onRemove, disabled }: ChipsProps) {
 function Options({ search }: { search: string }) {
     const found = useMemo(() => findCountries(search), [search]);
     return (
-        <ComboboxOptions className={css.options}>
+        <ComboboxOptions className={css.options} modal={false}>
             {found.length === 0 && <div className={css.noOption}>No country of this name</div>}
             {found.map(({ code, name }) => (
                 <ComboboxOption key={code} value={code} className={css.option}>

@@ -1,0 +1,92 @@
+/* The status, what it means, and the one thing to do about it. */
+import { useTimeZone } from '../../lib/time-zone';
+import type { Schemas } from '../../api/client';
+import { formatMoment, plural } from '../../lib/format';
+import { Badge, ButtonLink, Card, type Tone, classes } from '../../ui';
+import css from './dashboard.module.css';
+
+type Dashboard = Schemas['GetDashboardResponse'];
+type Shown = Exclude<Dashboard['status'], 'setup'>;
+
+interface Standing {
+    tone: Tone;
+    badge: string;
+    title: string;
+    text: string;
+    link?: { to: string; name: string };
+}
+
+const standings: Record<Exclude<Shown, 'running' | 'attention'>, Standing> = {
+    paused: {
+        tone: 'neutral',
+        badge: 'Ads Paused',
+        title: 'Your ads are paused',
+        text: 'Nobody sees them and no credits are spent until you resume them.',
+        link: { to: '/app/ads?tab=campaign', name: 'Go to the campaign' },
+    },
+    out_of_credits: {
+        tone: 'bad',
+        badge: 'Out of Credits',
+        title: 'Your ads have stopped: you are out of credits',
+        text: 'Add credits and they go on by themselves.',
+        link: { to: '/app/billing', name: 'Add credits' },
+    },
+    suspended: {
+        tone: 'bad',
+        badge: 'Account Suspended',
+        title: 'This account is suspended',
+        text: 'Ads are paused. Please write to us to have it opened again.',
+    },
+};
+
+/* What attention is wanted for is what the suggestion says, unless another one came before it. */
+function attention(dashboard: Dashboard): Standing {
+    const head = { tone: 'warn' as const, badge: 'Needs Attention' };
+    if (dashboard.suggestion?.type === 'meta') {
+        return { ...head, title: 'Your connection to Meta has ended', text: 'We cannot keep your ads up to date until you connect it again.', link: { to: '/app/settings', name: 'Reconnect Meta' } };
+    }
+    return { ...head, title: 'The last sync did not go through', text: 'Your ads run on with the items of the sync before. Have a look at what went wrong.', link: { to: '/app/ads?tab=automation', name: 'See the sync' } };
+}
+
+function standingOf(dashboard: Dashboard, status: Shown): Standing {
+    if (status === 'attention') return attention(dashboard);
+    if (status === 'paused' && dashboard.suggestion?.type === 'meta') {
+        return { ...standings.paused, text: 'Meta is disconnected. Connect it again to go on.', link: { to: '/app/settings', name: 'Connect Meta' } };
+    }
+    if (status !== 'running') return standings[status];
+    return { tone: 'good', badge: 'Ads Running', title: 'Your ads are running', text: `${plural(dashboard.itemCount, 'item')} of your website are advertised on Facebook and Instagram.` };
+}
+
+export function StatusHero({ dashboard }: { dashboard: Dashboard }) {
+    const zone = useTimeZone();
+    const standing = standingOf(dashboard, dashboard.status as Shown);
+    return (
+        <Card className={classes(css.hero, css[standing.tone])}>
+            <div className={css.heroBody}>
+                <div role="status">
+                    <Badge tone={standing.tone} dot>
+                        {standing.badge}
+                    </Badge>
+                </div>
+                <h2 className={css.heroTitle}>{standing.title}</h2>
+                <p className="muted">{standing.text}</p>
+            </div>
+            <div className={css.heroSide}>
+                <div className={css.heroSync}>
+                    <span className="muted small">Last sync</span>
+                    <strong>{dashboard.lastSync}</strong>
+                    {dashboard.lastSyncAt !== null && (
+                        <time className="muted small" dateTime={dashboard.lastSyncAt}>
+                            {formatMoment(dashboard.lastSyncAt, zone)}
+                        </time>
+                    )}
+                </div>
+                {standing.link !== undefined && (
+                    <ButtonLink to={standing.link.to} variant="primary">
+                        {standing.link.name}
+                    </ButtonLink>
+                )}
+            </div>
+        </Card>
+    );
+}
