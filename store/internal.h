@@ -12,6 +12,7 @@ struct store {
     struct store_tables tables;
     struct store_engine *engine;
     struct store_stamps *stamps;
+    struct store_images *images;
     struct store_writer *writer;
     int lock_fd; /* -1: not held */
     char *directory;

@@ -1,5 +1,6 @@
 #include "store/query.h"
 #include "store/entry.h"
+#include "store/image.h"
 #include "store/range.h"
 #include "store/rank.h"
 
@@ -376,13 +377,20 @@ static enum rpc_code candidate_read(struct walk *walk, const struct store_query 
     return RPC_OK;
 }
 
-static bool passes(const struct store_query *query, const struct candidate *candidate)
+static bool passes_filters(const struct store_query *query, const struct candidate *candidate)
 {
     for (size_t i = 0; i < query->filter_count; i++) {
         int order = store__value_compare(&candidate->values[i], &query->filters[i].value);
         if (!compare_holds(query->filters[i].comparison, order))
             return false;
     }
+    return true;
+}
+
+static bool passes(const struct store_query *query, const struct candidate *candidate)
+{
+    if (!passes_filters(query, candidate))
+        return false;
     if (query->word_count == 0)
         return true;
     struct span texts = store__entry_texts(query->range.index, candidate->entry.value);
@@ -450,6 +458,57 @@ static enum rpc_code fill_page(struct walk *walk, const struct store_query *quer
     return RPC_OK;
 }
 
+/* An entry that has all words. */
+static enum rpc_code take_from_image(struct walk *walk, const struct store_query *query,
+                                     const struct store_image *image, size_t at,
+                                     struct store_ranking *ranking, struct page *page,
+                                     struct rpc_status *status)
+{
+    struct candidate candidate;
+    candidate.is_open = false;
+    candidate.entry = (struct store_entry){.key = store__image_key(image, at)};
+    for (size_t i = 0; i < query->field_count; i++)
+        candidate.values[i] = (struct store_value){
+            .kind = STORE_KIND_NUMBER, .number = store__image_number(image, at, query->covers[i])};
+    if (!passes_filters(query, &candidate))
+        return RPC_OK;
+    page->passed++;
+    return query->order.is_set ? rank_row(query, ranking, page, &candidate, status)
+                               : take_row(walk, query, page, &candidate, status);
+}
+
+/* As fill_page, without a walk. */
+static enum rpc_code fill_from_image(struct walk *walk, const struct store_query *query,
+                                     const struct store_image *image, struct store_ranking *ranking,
+                                     struct page *page, struct rpc_status *status)
+{
+    size_t count = store__image_count(image);
+    bool needs_all = query->want_total || walk->range->count_only || query->order.is_set;
+    bool only_counts = query->filter_count == 0 && !query->order.is_set;
+    const uint64_t *found =
+        store__image_match(image, query->words, query->word_count, walk->reader->context->arena);
+    if (found == NULL)
+        return out_of_memory(status);
+    for (size_t base = 0; base < count && (!page->more || needs_all); base += 64) {
+        uint64_t left = found[base / 64];
+        int64_t here = __builtin_popcountll(left);
+        if (only_counts && (page->more || walk->range->count_only ||
+                            page->passed + here <= (int64_t)query->offset)) {
+            page->passed += here;
+            continue;
+        }
+        for (; left != 0 && (!page->more || needs_all); left &= left - 1) {
+            enum rpc_code code = look_at_context(walk->reader, status);
+            if (code == RPC_OK)
+                code = take_from_image(walk, query, image, base + (size_t)__builtin_ctzll(left),
+                                       ranking, page, status);
+            if (code != RPC_OK)
+                return code;
+        }
+    }
+    return RPC_OK;
+}
+
 /* Takes the ordered rows behind the offset onto the page. */
 static enum rpc_code take_ranked(struct walk *walk, const struct store_query *query,
                                  struct store_ranking *ranking, struct page *page,
@@ -478,6 +537,7 @@ static enum rpc_code take_ranked(struct walk *walk, const struct store_query *qu
 }
 
 enum rpc_code store__query_run(struct store_reader *reader, const struct store_query *query,
+                               const struct store_image *image,
                                Lotcast__V1__QueryResponse *response, struct rpc_status *status)
 {
     struct walk walk;
@@ -488,7 +548,8 @@ enum rpc_code store__query_run(struct store_reader *reader, const struct store_q
     struct store_ranking ranking = {.order = &query->order,
                                     .arena = reader->context->arena,
                                     .max = (uint64_t)query->offset + query->range.limit};
-    code = fill_page(&walk, query, &ranking, &page, status);
+    code = image == NULL ? fill_page(&walk, query, &ranking, &page, status)
+                         : fill_from_image(&walk, query, image, &ranking, &page, status);
     walk_close(&walk);
     if (code == RPC_OK && query->order.is_set)
         code = take_ranked(&walk, query, &ranking, &page, status);

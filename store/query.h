@@ -35,6 +35,8 @@ struct store_reader {
     uint32_t steps;      /* since the context was asked */
 };
 
+struct store_image;
+
 struct store_get {
     const struct store_index *index;
     struct span key;
@@ -45,6 +47,7 @@ struct store_range {
     struct span begin, end; /* keys: begin inclusive, end exclusive; in the arena */
     bool reverse;
     bool count_only;
+    bool is_whole;      /* all entries with these values of the index's own fields */
     uint32_t limit;     /* 0: none */
     struct span cursor; /* as it was given: where to begin again if not one row fits */
 };
@@ -108,7 +111,9 @@ enum rpc_code store__counter_run(struct store_reader *reader, struct span key,
 enum rpc_code store__range_run(struct store_reader *reader, const struct store_range *range,
                                Lotcast__V1__ReadResult *result, struct rpc_status *status)
     __attribute__((warn_unused_result));
+/* From the image, if one is given, instead of a walk (image.h). */
 enum rpc_code store__query_run(struct store_reader *reader, const struct store_query *query,
+                               const struct store_image *image,
                                Lotcast__V1__QueryResponse *response, struct rpc_status *status)
     __attribute__((warn_unused_result));
 

@@ -164,6 +164,8 @@ enum rpc_code store__range_prepare(const struct store_tables *tables,
         code = keep(arena, &begin, &range.begin, status);
     if (code == RPC_OK)
         code = keep(arena, &end, &range.end, status);
+    range.is_whole = code == RPC_OK && op->n_prefix == range.index->field_count &&
+                     op->lower == NULL && op->upper == NULL && op->cursor.len == 0;
     if (code == RPC_OK)
         *ret_range = range;
     return code;

@@ -1,5 +1,6 @@
 /* lotcast.v1.Store over the records. A commit's call is deferred: it holds no worker while it
  * waits. */
+#include "store/image.h"
 #include "store/internal.h"
 #include "store/metrics.h"
 
@@ -200,19 +201,37 @@ enum rpc_code store__read(struct store *store, const struct rpc_context *context
 
 /* --- Query --- */
 
+/* Whether the stamp says that nothing has changed since it was read; 0 never does. */
+static bool is_still(const struct store *store, size_t stamp, uint64_t value)
+{
+    return value != 0 && store__stamp_read(store->stamps, stamp) == value;
+}
+
 enum rpc_code store__query(struct store *store, const struct rpc_context *context,
                            const Lotcast__V1__QueryRequest *request,
                            Lotcast__V1__QueryResponse *response, struct rpc_status *status)
 {
     struct store_query query;
     struct store_reader reader;
+    struct store_image *image = NULL;
+    size_t stamp = 0;
     enum rpc_code code =
         store__query_prepare(&store->tables, request, context->arena, &query, status);
+    /* Read before the snapshot is begun, and looked at again behind that. */
+    bool suits = code == RPC_OK && store__image_suits(&query, &stamp);
+    uint64_t value = suits ? store__stamp_read(store->stamps, stamp) : 0;
     if (code == RPC_OK)
         code = reader_begin(store, context, NULL, &reader, status);
     if (code != RPC_OK)
         return code;
-    code = store__query_run(&reader, &query, response, status);
+    suits = suits && is_still(store, stamp, value);
+    if (suits)
+        image = store__images_take(store->images, &reader, &query, value);
+    size_t steps = reader.steps;
+    code = store__query_run(&reader, &query, image, response, status);
+    if (suits && image == NULL && code == RPC_OK)
+        store__images_note(store->images, &query, value, reader.steps - steps);
+    store__image_unref(image);
     reader_end(&reader, NULL, code);
     return code;
 }

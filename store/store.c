@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "rpc/base/clock.h"
+#include "store/image.h"
 #include "store/internal.h"
 #include "store/metrics.h"
 #include "store/schema.h"
@@ -132,7 +133,8 @@ enum rpc_code store_open(const struct store_options *options, struct store **ret
     store__metrics_register();
     store->directory = strdup(options->directory);
     store->stamps = store__stamps_create();
-    enum rpc_code code = store->directory == NULL || store->stamps == NULL
+    store->images = store__images_create(options->image_entries_min);
+    enum rpc_code code = store->directory == NULL || store->stamps == NULL || store->images == NULL
                              ? rpc_status_set(status, RPC_RESOURCE_EXHAUSTED, "out of memory")
                              : store__tables_create(options->registry, &store->tables, status);
     if (code == RPC_OK)
@@ -154,6 +156,7 @@ void store_close(struct store *store)
         store->engine->ops->close(store->engine);
     if (store->lock_fd >= 0)
         (void)close(store->lock_fd);
+    store__images_destroy(store->images);
     store__stamps_destroy(store->stamps);
     store__tables_destroy(&store->tables);
     free(store->directory);

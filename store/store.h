@@ -15,7 +15,8 @@ struct store_options {
     const char *directory;           /* made (0700) if it is not there */
     const struct registry *registry; /* borrowed for the store's life */
     size_t map_bytes;                /* address space at first, grown by itself; 0: 1 GiB */
-    int64_t lock_wait_ms; /* for a predecessor that is ending; 0: 5 s, below 0: not at all */
+    size_t image_entries_min; /* ranges with fewer are searched by a walk (image.h); 0: 1000 */
+    int64_t lock_wait_ms;     /* for a predecessor that is ending; 0: 5 s, below 0: not at all */
 };
 
 /*

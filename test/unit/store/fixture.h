@@ -26,6 +26,7 @@
 struct fixture {
     char directory[64];
     size_t map_bytes;
+    size_t image_entries_min;
     struct registry *registry;
     struct store *store;
     struct lost_race race;
@@ -56,6 +57,7 @@ static inline void fixture_start(struct fixture *fixture)
     const struct store_options store_options = {.directory = fixture->directory,
                                                 .registry = fixture->registry,
                                                 .map_bytes = fixture->map_bytes,
+                                                .image_entries_min = fixture->image_entries_min,
                                                 .lock_wait_ms = -1};
     expect_ok(store_open(&store_options, &fixture->store, &status), &status);
     lost_race_init(&fixture->race, store_service(fixture->store));
@@ -91,6 +93,7 @@ static inline int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
+    fixture->image_entries_min = 1;
     temp_directory(fixture->directory);
     fixture->registry = make_registry();
     fixture_start(fixture);
