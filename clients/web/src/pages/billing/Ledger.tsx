@@ -74,7 +74,7 @@ export function Ledger({ customerId, timeZone: givenZone }: { customerId?: strin
         <>
             <Card title="Credit movements" aside={ledger.isPlaceholderData ? <span className="muted small">Loading…</span> : undefined}>
                 <div className={ledger.isPlaceholderData ? css.stale : undefined}>
-                    <Table caption="Credit movements" columns={columns(givenZone ?? ownZone)} rows={entries} rowKey={(entry) => entry.id} cards />
+                    <Table caption="Movements" columns={columns(givenZone ?? ownZone)} rows={entries} rowKey={(entry) => entry.id} cards />
                 </div>
             </Card>
             <Pagination pagination={{ ...pagination, page }} onPage={setPage} noun="movements" />
