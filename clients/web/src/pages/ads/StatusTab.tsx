@@ -75,7 +75,7 @@ function MetaCards({ campaign, itemCount }: { campaign: Campaign; itemCount: num
                 <Details
                     rows={[
                         ['Catalog ID', <span key="id" className="number">{campaign.catalogId}</span>],
-                        ['Items accepted by Meta', formatCount(campaign.catalogItems)],
+                        ['Accepted items', formatCount(campaign.catalogItems)],
                     ]}
                 />
             </Card>

@@ -1,7 +1,6 @@
 /* What is left to spend, and what is advertised. */
-import { useTimeZone } from '../../lib/time-zone';
 import type { Schemas } from '../../api/client';
-import { formatCount, formatMoment, plural } from '../../lib/format';
+import { formatCount, plural } from '../../lib/format';
 import { Badge, ButtonLink, Card } from '../../ui';
 import css from './dashboard.module.css';
 
@@ -46,7 +45,6 @@ export function CreditsCard({ credits }: { credits: Dashboard['credits'] }) {
 }
 
 export function InventoryCard({ dashboard }: { dashboard: Dashboard }) {
-    const zone = useTimeZone();
     const { itemCount, lastSync, lastSyncAt } = dashboard;
     return (
         <Card title="Inventory" className={css.factCard}>
@@ -54,7 +52,7 @@ export function InventoryCard({ dashboard }: { dashboard: Dashboard }) {
                 <div>
                     <span className={css.factValue}>{formatCount(itemCount)}</span> <span className="muted">{itemCount === 1 ? 'item' : 'items'}</span>
                 </div>
-                <p className="muted">{lastSyncAt === null ? 'Not brought to Meta yet' : `Last sync ${lastSync}, ${formatMoment(lastSyncAt, zone)}`}</p>
+                <p className="muted">{lastSyncAt === null ? 'Not sent to Meta yet' : `Read and sent to Meta ${lastSync}`}</p>
             </div>
             <div className={css.factFoot}>
                 <ButtonLink to="/app/inventory" size="small">

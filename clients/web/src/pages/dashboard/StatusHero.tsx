@@ -54,7 +54,7 @@ function standingOf(dashboard: Dashboard, status: Shown): Standing {
         return { ...standings.paused, text: 'Meta is disconnected. Connect it again to go on.', link: { to: '/app/settings', name: 'Connect Meta' } };
     }
     if (status !== 'running') return standings[status];
-    return { tone: 'good', badge: 'Ads Running', title: 'Your ads are running', text: `${plural(dashboard.itemCount, 'item')} of your website are advertised on Facebook and Instagram.` };
+    return { tone: 'good', badge: 'Ads Running', title: 'Your ads are running', text: `Made from ${plural(dashboard.itemCount, 'item')} of your website, shown on Facebook and Instagram.` };
 }
 
 export function StatusHero({ dashboard }: { dashboard: Dashboard }) {
