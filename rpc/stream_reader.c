@@ -121,6 +121,7 @@ enum rpc_code rpc_stream_next(struct rpc_stream *stream, struct arena *arena,
 {
     rpc_payload_release(&stream->current);
     stream->current = (struct rpc_payload){0};
+    rpc__held_send(); /* what is waited for may be among it */
     (void)pthread_mutex_lock(&stream->lock);
     wait_for_change(stream);
     bool has_item = stream->first != NULL;
@@ -156,6 +157,7 @@ void rpc_stream_close(struct rpc_stream *stream)
     if (stream == NULL)
         return;
     rpc_call_cancel(stream->call);
+    rpc__held_send();
     (void)pthread_mutex_lock(&stream->lock);
     while (!stream->done)
         (void)pthread_cond_wait(&stream->changed, &stream->lock);

@@ -18,6 +18,8 @@
 #include "store/store.h"
 
 #define COPY_BYTES ((size_t)256 * 1024)
+/* Pieces of a backup on their way at once; each is large. */
+#define BACKUP_ITEMS 4
 
 static int complain_file(const char *path, const char *why)
 {
@@ -135,19 +137,21 @@ static int download(struct tool *tool, const char *path, int64_t *ret_bytes)
     struct rpc_status status;
     struct rpc_stream *stream = NULL;
     const char *part = arena_printf(&tool->arena, "%s.part", path);
+    tool_catch_signals(tool); /* so that no part is left behind */
     int fd =
         part == NULL ? -1 : open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return complain_file(part == NULL ? path : part, strerror(errno));
-    int exit_code =
-        tool_open_stream(tool, "Operations/DownloadBackup", &message, &stream, &status) == RPC_OK
-            ? write_pieces(stream, fd, part, ret_bytes)
-            : tool_complain(&status);
+    int exit_code = tool_open_stream(tool, "Operations/DownloadBackup", &message, NULL,
+                                     BACKUP_ITEMS, &stream, &status) == RPC_OK
+                        ? write_pieces(stream, fd, part, ret_bytes)
+                        : tool_complain(&status);
     rpc_stream_close(stream);
     if (exit_code == 0 && (fsync(fd) != 0 || link(part, path) != 0))
         exit_code = complain_file(path, strerror(errno));
     (void)close(fd);
     (void)unlink(part);
+    tool_end_if_caught();
     if (exit_code == 0 && !sync_directory_of(&tool->arena, path))
         exit_code = complain_file(path, strerror(errno));
     return exit_code;

@@ -2,8 +2,9 @@
  * lotctl sync: brings a customer's catalog in step, joining a sync that runs, and shows how far it
  * has come. Ended early it leaves the sync running.
  *
- * The call's end comes on a thread of the channel's, which hands it over under the lock; all else
- * is the main thread's.
+ * The service streams how far it is. Where the door carries no streams (REQ/REP) the sync is one
+ * call, beside which its status is asked for now and then: that call's end comes on a thread of the
+ * channel's, which hands it over under the lock; all else is the main thread's.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -15,6 +16,7 @@
 #include "clients/lotctl/table.h"
 #include "clients/lotctl/tool.h"
 #include "lotcast/v1/ads.pb-c.h"
+#include "lotcast/v1/operations.pb-c.h"
 #include "rpc/base/clock.h"
 
 /* From one look to the next, in ms; the first comes sooner. */
@@ -22,7 +24,6 @@
 #define FIRST_LOOK_MS 300
 /* A call's answer is waited for beyond its own deadline, in ms. */
 #define SLACK_MS 5000
-#define BAR_CELLS 40
 
 struct sync {
     struct tool *tool;
@@ -65,17 +66,59 @@ static bool wait_for_end(struct sync *sync, int64_t ms)
     return is_over;
 }
 
-static void draw(const struct sync *sync, int percent, const char *what)
+static void draw(const struct sync *sync, int percent, int64_t processed, int64_t total)
 {
+    char what[64];
     if (!sync->draws)
         return;
-    int cells = percent * BAR_CELLS / 100;
-    (void)fprintf(stderr, "\r[");
-    for (int i = 0; i < BAR_CELLS; i++)
-        (void)fputc(i < cells ? '#' : ' ', stderr);
-    (void)fprintf(stderr, "] %3d%% %-30s", percent, what);
-    (void)fflush(stderr);
+    (void)snprintf(what, sizeof what, "%lld of %lld items", (long long)processed, (long long)total);
+    tool_draw_bar(percent, what);
 }
+
+/* --- the sync as a stream --- */
+
+/* Draws what comes; the last item is what the sync came to. */
+static enum rpc_code read_progress(struct sync *sync, struct rpc_stream *stream,
+                                   Lotcast__V1__SyncResponse *response, struct rpc_status *status)
+{
+    const ProtobufCMessage *message = NULL;
+    enum rpc_code code;
+    struct arena arena;
+    arena_init(&arena, ARENA_CALL_BYTES_MAX);
+    do {
+        arena_reset(&arena);
+        code = rpc_stream_next(stream, &arena, &message, status);
+        const Lotcast__V1__FollowSyncResponse *item = (const void *)message;
+        if (code != RPC_OK || item == NULL)
+            break;
+        draw(sync, item->progress, item->items_processed, item->items_total);
+        response->success = !item->in_progress;
+        response->items_processed = item->items_processed;
+        response->items_added = item->items_added;
+        response->items_updated = item->items_updated;
+        response->items_removed = item->items_removed;
+    } while (message != NULL);
+    arena_fini(&arena);
+    return code;
+}
+
+static enum rpc_code follow(struct sync *sync, bool confirm_removals,
+                            Lotcast__V1__SyncResponse *response, struct rpc_status *status)
+{
+    Lotcast__V1__FollowSyncRequest request = LOTCAST__V1__FOLLOW_SYNC_REQUEST__INIT;
+    struct rpc_stream *stream = NULL;
+    request.confirm_removals = confirm_removals;
+    enum rpc_code code = tool_open_stream(sync->tool, "Operations/FollowSync", &request,
+                                          &sync->metadata, 0, &stream, status);
+    if (code == RPC_OK)
+        code = read_progress(sync, stream, response, status);
+    rpc_stream_close(stream);
+    if (sync->draws && code != RPC_UNIMPLEMENTED)
+        (void)fputc('\n', stderr);
+    return code;
+}
+
+/* --- the sync as a call --- */
 
 /* How far it has come. A look that fails is no failure of the sync. */
 static void look(struct sync *sync)
@@ -88,11 +131,8 @@ static void look(struct sync *sync)
         tool_call(sync->tool, method, &request, &sync->metadata, &message, &status) != RPC_OK)
         return;
     const Lotcast__V1__GetSyncStatusResponse *shown = message;
-    const char *what =
-        arena_printf(&sync->tool->arena, "%lld of %lld items", (long long)shown->items_processed,
-                     (long long)shown->items_total);
-    if (shown->in_progress && what != NULL)
-        draw(sync, shown->progress, what);
+    if (shown->in_progress)
+        draw(sync, shown->progress, shown->items_processed, shown->items_total);
 }
 
 /* One call, until it is answered. NULL, having complained, on failure. */
@@ -142,8 +182,29 @@ static int print_sync(struct tool *tool, const Lotcast__V1__SyncResponse *respon
     return table_print(&table) ? 0 : TOOL_FAILED;
 }
 
+/* Until the sync has ended. NULL, having complained, on failure. */
+static const Lotcast__V1__SyncResponse *poll_sync(struct sync *sync,
+                                                  const struct registry_method *method,
+                                                  const Lotcast__V1__SyncRequest *request)
+{
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&sync->ended, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    const Lotcast__V1__SyncResponse *response = call_sync(sync, method, request);
+    /* It takes longer than one call may: the next joins it. */
+    while (response != NULL && response->in_progress)
+        response = call_sync(sync, method, request);
+    rpc_payload_release(&sync->payload);
+    (void)pthread_cond_destroy(&sync->ended);
+    return response;
+}
+
 int tool_run_sync(struct tool *tool, int argc, char **argv)
 {
+    Lotcast__V1__SyncResponse followed = LOTCAST__V1__SYNC_RESPONSE__INIT;
+    struct rpc_status status;
     Lotcast__V1__SyncRequest request = LOTCAST__V1__SYNC_REQUEST__INIT;
     struct sync sync = {.tool = tool, .lock = PTHREAD_MUTEX_INITIALIZER};
     bool json = tool_take_flag("--json", &argc, argv);
@@ -155,20 +216,17 @@ int tool_run_sync(struct tool *tool, int argc, char **argv)
         return TOOL_USAGE;
     if (!tool_connect(tool))
         return TOOL_FAILED;
-    pthread_condattr_t monotonic;
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&sync.ended, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
     sync.draws = isatty(STDERR_FILENO) == 1;
-    const Lotcast__V1__SyncResponse *response = call_sync(&sync, method, &request);
-    /* It takes longer than one call may: the next joins it. */
-    while (response != NULL && response->in_progress)
-        response = call_sync(&sync, method, &request);
-    int code = TOOL_FAILED;
-    if (response != NULL)
-        code = json ? tool_print_json(tool, response) : print_sync(tool, response);
-    rpc_payload_release(&sync.payload);
-    (void)pthread_cond_destroy(&sync.ended);
-    return code;
+    const Lotcast__V1__SyncResponse *response = &followed;
+    tool_catch_signals(tool);
+    enum rpc_code code = follow(&sync, request.confirm_removals, &followed, &status);
+    tool_end_if_caught();
+    tool_release_signals(tool); /* there is nothing to clean up */
+    if (code == RPC_UNIMPLEMENTED)
+        response = poll_sync(&sync, method, &request);
+    else if (code != RPC_OK)
+        return tool_complain(&status);
+    if (response == NULL)
+        return TOOL_FAILED;
+    return json ? tool_print_json(tool, response) : print_sync(tool, response);
 }

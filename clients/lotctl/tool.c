@@ -2,19 +2,59 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lotcast/v1/health.pb-c.h"
 #include "rpc/base/clock.h"
 
 /* An answer's JSON at most, in bytes. */
 #define ANSWER_BYTES_MAX ((size_t)64 * 1024 * 1024)
 /* Time for a call of a method with a short deadline, in ms, so that a restart is waited for. */
 #define CALL_MS_MIN 5000
-/* Items of a stream on their way at once. */
-#define STREAM_ITEMS 4
+
+/* --- signals --- */
+
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+#define SIGNAL_COUNT (sizeof signals / sizeof signals[0])
+
+static volatile sig_atomic_t caught;
+static atomic_bool interrupted;
+
+static void on_signal(int signal)
+{
+    caught = signal;
+    atomic_store(&interrupted, true);
+}
+
+void tool_catch_signals(struct tool *tool)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    (void)sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < SIGNAL_COUNT; i++)
+        (void)sigaction(signals[i], &action, NULL);
+    tool->context.cancelled = &interrupted;
+}
+
+void tool_release_signals(struct tool *tool)
+{
+    for (size_t i = 0; i < SIGNAL_COUNT; i++)
+        (void)signal(signals[i], SIG_DFL);
+    tool->context.cancelled = NULL;
+}
+
+void tool_end_if_caught(void)
+{
+    if (caught == 0)
+        return;
+    (void)signal((int)caught, SIG_DFL);
+    (void)raise((int)caught);
+}
+
+/* --- calls --- */
 
 int tool_complain(const struct rpc_status *status)
 {
@@ -31,8 +71,8 @@ int tool_complain(const struct rpc_status *status)
 }
 
 /* The open door's URL: LOTCAST_RPC, else lotctl's socket in the data directory, which carries
- * streams too, else the one of REQ/REP. */
-static bool find_door(struct tool *tool, char url[static PATH_MAX + 32])
+ * streams too, else the one of REQ/REP. False, having complained unless `quiet`. */
+static bool find_door(struct tool *tool, bool quiet, char url[static PATH_MAX + 32])
 {
     char directory[PATH_MAX];
     const char *given = config_text(&tool->config, CONFIG_RPC);
@@ -41,8 +81,9 @@ static bool find_door(struct tool *tool, char url[static PATH_MAX + 32])
         return true;
     }
     if (realpath(config_text(&tool->config, CONFIG_DATA_DIR), directory) == NULL) {
-        (void)fprintf(stderr, "lotctl: no data directory at %s (LOTCAST_DATA_DIR)\n",
-                      config_text(&tool->config, CONFIG_DATA_DIR));
+        if (!quiet)
+            (void)fprintf(stderr, "lotctl: no data directory at %s (LOTCAST_DATA_DIR)\n",
+                          config_text(&tool->config, CONFIG_DATA_DIR));
         return false;
     }
     (void)snprintf(url, PATH_MAX + 32, "ipc://%s/lotctl.sock", directory);
@@ -57,7 +98,7 @@ bool tool_connect(struct tool *tool)
     struct rpc_status status;
     if (tool->channel != NULL)
         return true;
-    if (!find_door(tool, url))
+    if (!find_door(tool, false, url))
         return false;
     const struct rpc_tls tls = {.ca_file = getenv("LOTCAST_TLS_CA"),
                                 .cert_file = getenv("LOTCAST_TLS_CERT"),
@@ -91,6 +132,24 @@ static struct rpc_request make_request(struct tool *tool, const struct registry_
                                 .metadata = metadata,
                                 .context = &tool->context,
                                 .wait_for_ready = true};
+}
+
+bool tool_find_service(struct tool *tool)
+{
+    char url[PATH_MAX + 32];
+    if (!find_door(tool, true, url) || !tool_connect(tool))
+        return false;
+    const struct registry_method *method = tool_method(tool, "Health/Check");
+    struct rpc_status status;
+    const Lotcast__V1__HealthCheckRequest message = LOTCAST__V1__HEALTH_CHECK_REQUEST__INIT;
+    const ProtobufCMessage *response = NULL;
+    struct rpc_request request = make_request(tool, method, &message, NULL);
+    request.wait_for_ready = false; /* one attempt to connect, no more */
+    if (rpc_channel_call(tool->channel, &request, &response, &status) != RPC_UNAVAILABLE)
+        return true;
+    rpc_channel_close(tool->channel);
+    tool->channel = NULL;
+    return false;
 }
 
 enum rpc_code tool_call(struct tool *tool, const struct registry_method *method,
@@ -130,13 +189,14 @@ int tool_print_stream(struct tool *tool, const struct registry_method *method, c
 }
 
 enum rpc_code tool_open_stream(struct tool *tool, const char *name, const void *message,
+                               const struct rpc_metadata *metadata, uint32_t items,
                                struct rpc_stream **ret_stream, struct rpc_status *status)
 {
     const struct registry_method *method = tool_method(tool, name);
     if (method == NULL)
         return rpc_status_set(status, RPC_UNIMPLEMENTED, "there is no method %s", name);
-    struct rpc_request request = make_request(tool, method, message, NULL);
-    request.stream_items = STREAM_ITEMS;
+    struct rpc_request request = make_request(tool, method, message, metadata);
+    request.stream_items = items;
     return rpc_stream_open(tool->channel, &request, ret_stream, status);
 }
 
@@ -220,4 +280,16 @@ bool tool_number(const char *name, const char *text, int64_t min, int64_t max, i
     }
     *ret_number = number;
     return true;
+}
+
+#define BAR_CELLS 40
+
+void tool_draw_bar(int percent, const char *what)
+{
+    int cells = percent * BAR_CELLS / 100;
+    (void)fprintf(stderr, "\r[");
+    for (int i = 0; i < BAR_CELLS; i++)
+        (void)fputc(i < cells ? '#' : ' ', stderr);
+    (void)fprintf(stderr, "] %3d%% %-30s", percent, what);
+    (void)fflush(stderr);
 }

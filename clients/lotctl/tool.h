@@ -6,6 +6,8 @@
 #ifndef CLIENTS_LOTCTL_TOOL_H
 #define CLIENTS_LOTCTL_TOOL_H
 
+#include <stdatomic.h>
+
 #include "rpc/base/config.h"
 #include "rpc/channel.h"
 #include "rpc/json.h"
@@ -63,6 +65,8 @@ tool_run tool_run_completion;
 int tool_complain(const struct rpc_status *status);
 /* Opens the channel to the service's door. False, having complained, if it cannot be found. */
 bool tool_connect(struct tool *tool);
+/* The same if there is a service that answers; false, having said nothing of one that is not. */
+bool tool_find_service(struct tool *tool);
 /* By full name, or without the package: Auth/LogIn. NULL if there is none. */
 const struct registry_method *tool_method(struct tool *tool, const char *name);
 /*
@@ -75,10 +79,23 @@ enum rpc_code tool_call(struct tool *tool, const struct registry_method *method,
 /* Calls a streaming method and prints each item as a line of JSON as it comes; an exit code. */
 int tool_print_stream(struct tool *tool, const struct registry_method *method, const void *message,
                       const struct rpc_metadata *metadata, const struct json_codec *codec);
-/* Opens a stream of a method by name, with few items on their way; the caller closes it. */
+/* Opens a stream of a method by name, with so many items on their way (0: a few); the caller closes
+ * it. `metadata` may be NULL. */
 enum rpc_code tool_open_stream(struct tool *tool, const char *method, const void *message,
+                               const struct rpc_metadata *metadata, uint32_t items,
                                struct rpc_stream **ret_stream, struct rpc_status *status)
     __attribute__((warn_unused_result));
+/*
+ * From here on Ctrl-C (SIGTERM, SIGHUP) does not end the program, but what it waits for in a call
+ * or a stream of the tool's context: RPC_CANCELLED. A second one ends it. The command cleans up and
+ * then calls tool_end_if_caught, which ends the program by the signal that came, if one did.
+ */
+void tool_catch_signals(struct tool *tool);
+void tool_end_if_caught(void);
+/* They end the program again. */
+void tool_release_signals(struct tool *tool);
+/* A bar with how far something is and a few words, on standard error. */
+void tool_draw_bar(int percent, const char *what);
 /* As tool_call for a method by name, connecting first. NULL, having complained, on any failure. */
 const void *tool_ask(struct tool *tool, const char *method, const void *message);
 /* Prints a message as one line of JSON; an exit code. */

@@ -18,6 +18,11 @@ enum rpc_code ads__check(const struct store_read_op ops[static ADS_RECORDS],
 /* A time as it is printed, or NULL when the arena is full. */
 Google__Protobuf__StringValue *ads__time_value(struct arena *arena, int64_t at_ms);
 
+/* Begins the sync of the call's customer, or joins the one that runs: which job that is. */
+enum rpc_code ads__sync_begin(struct rpc_server_call *call, bool confirm_removals,
+                              int64_t *ret_job_id, struct rpc_status *status)
+    __attribute__((warn_unused_result));
+
 rpc_handler ads__sync;
 rpc_handler ads__get_sync_status;
 rpc_handler ads__update;

@@ -98,20 +98,25 @@ static void sync_done(void *deferred_, const Lotcast__V1__JobRecord *job)
     deferred_finish(deferred, &status);
 }
 
+enum rpc_code ads__sync_begin(struct rpc_server_call *call, bool confirm_removals,
+                              int64_t *ret_job_id, struct rpc_status *status)
+{
+    const struct sync_start start = {.services = rpc_server_call_self(call),
+                                     .context = rpc_server_call_context(call),
+                                     .customer_id = rpc_server_call_principal(call)->customer_id,
+                                     .confirm_removals = confirm_removals};
+    enum rpc_code code = RPC_ABORTED;
+    for (int try = 0; code == RPC_ABORTED && try < SERVICES_COMMIT_TRIES; try++)
+        code = sync_once(&start, ret_job_id, status);
+    return code == RPC_ABORTED ? FAIL(status, CONFLICT, NULL) : code;
+}
+
 enum rpc_code ads__sync(struct rpc_server_call *call, const void *request_message, void *response,
                         struct rpc_status *status)
 {
     const Lotcast__V1__SyncRequest *request = request_message;
-    const struct sync_start start = {.services = rpc_server_call_self(call),
-                                     .context = rpc_server_call_context(call),
-                                     .customer_id = rpc_server_call_principal(call)->customer_id,
-                                     .confirm_removals = request->confirm_removals};
     int64_t job_id = 0;
-    enum rpc_code code = RPC_ABORTED;
-    for (int try = 0; code == RPC_ABORTED && try < SERVICES_COMMIT_TRIES; try++)
-        code = sync_once(&start, &job_id, status);
-    if (code == RPC_ABORTED)
-        return FAIL(status, CONFLICT, NULL);
+    enum rpc_code code = ads__sync_begin(call, request->confirm_removals, &job_id, status);
     if (code != RPC_OK)
         return code;
     return deferred_job_wait(call, response, job_id, SYNC_WAIT_MS, sync_done, status);

@@ -2,6 +2,7 @@
  * lotcast.v1.Operations: backups and the store's check, for operators. The store does the work. The
  * key's rotation is in key_rotation.c.
  */
+#include "rpc/services/operations.h"
 #include "lotcast/v1/operations.pb-c.h"
 #include "rpc/services/audit.h"
 #include "rpc/services/internal.h"
@@ -156,5 +157,10 @@ static enum rpc_code check_store(struct rpc_server_call *call, const void *reque
     return code;
 }
 
-rpc_handler *const operations_handlers[] = {backup, check_store, key_rotation_rotate_key,
-                                            key_rotation_show_keys, download_backup};
+rpc_handler *const operations_handlers[] = {backup,
+                                            check_store,
+                                            key_rotation_rotate_key,
+                                            key_rotation_show_keys,
+                                            download_backup,
+                                            operations__scan_website,
+                                            operations__follow_sync};
