@@ -16,6 +16,7 @@ import { Browser, control, judge, judges, startSystem, until } from '../openapi/
 
 const WAIT_MS_MAX = 15000;
 const PASSWORD = 'three blue herons';
+const QUIET_MS = 250;
 const SHOWN_CHARS_MAX = 900;
 const LAUNCH = { monthlyBudget: 2500, currency: 'USD', targeting: { countries: ['US'], ageMin: 25, ageMax: 65 } };
 
@@ -127,8 +128,9 @@ export async function open(app, { as, clock = false, size = WIDE, scheme = 'ligh
 
 class Person {
     constructor(app, context, page) {
-        Object.assign(this, { app, context, page, calls: [], said: [], others: [], failed: [] });
+        Object.assign(this, { app, context, page, calls: [], said: [], others: [], failed: [], running: new Set(), lastChange: 0 });
         page.on('request', (request) => this.#onRequest(request));
+        for (const event of ['request', 'requestfinished', 'requestfailed']) page.on(event, (request) => this.#onChange(event, request));
         page.on('console', (message) => {
             if (['error', 'warning'].includes(message.type())) this.said.push(message.text());
         });
@@ -148,6 +150,12 @@ class Person {
         else if (['fetch', 'xhr'].includes(type)) this.calls.push(`${request.method()} ${url.pathname}${decodeURIComponent(url.search)}`);
     }
 
+    #onChange(event, request) {
+        if (event === 'request') this.running.add(request);
+        else this.running.delete(request);
+        this.lastChange = Date.now();
+    }
+
     /* What was asked of the API since it was last taken. */
     take() {
         return this.calls.splice(0);
@@ -161,6 +169,8 @@ class Person {
 
     /* Opens a page anew, as its address typed in would. */
     async goTo(target) {
+        // What the page before still asks for is no failure.
+        this.running.clear();
         return this.page.goto(this.app.base + target);
     }
 
@@ -170,8 +180,10 @@ class Person {
         await this.settle();
     }
 
+    /* Until nothing is asked, and nothing has been for a moment: what a click or a page begins, it begins at once. */
     async settle() {
-        await this.page.waitForLoadState('networkidle');
+        const from = Date.now();
+        await soon('all is answered', () => this.running.size === 0 && Date.now() - Math.max(from, this.lastChange) >= QUIET_MS);
     }
 
     async at(target) {
@@ -217,6 +229,19 @@ class Person {
 
     async press(name) {
         await this.button(name).click();
+    }
+
+    /* A dialog that is open: its panel. */
+    dialog(name) {
+        return this.page.getByRole('dialog', { name });
+    }
+
+    async seesDialog(name) {
+        await this.dialog(name).getByRole('heading', { name }).waitFor();
+    }
+
+    async seesNoDialog() {
+        await this.page.getByRole('dialog').waitFor({ state: 'detached' });
     }
 
     /* Goes to another page by the navigation. */
@@ -274,10 +299,10 @@ class Person {
 
     async describe(name) {
         await this.shoot(`failed/${name}`).catch(() => undefined);
+        // All ages, zones and countries are no news.
+        await this.page.evaluate(() => document.querySelectorAll('select').forEach((list) => { list.style.display = 'none'; })).catch(() => undefined);
         const text = await this.page.locator('body').innerText({ timeout: 2000 }).catch((error) => `${error}`);
-        // A choice of ages or zones is no news.
-        const lines = text.split('\n').filter((line) => /[^\d\s+]/.test(line)).join('\n');
-        return `at ${this.page.url()}\n${lines.slice(0, SHOWN_CHARS_MAX)}\nconsole: ${JSON.stringify(this.said)}\nfailed: ${JSON.stringify(this.failed)}`;
+        return `at ${this.page.url()}\n${text.slice(0, SHOWN_CHARS_MAX)}\nconsole: ${JSON.stringify(this.said)}\nfailed: ${JSON.stringify(this.failed)}`;
     }
 
     async close() {
