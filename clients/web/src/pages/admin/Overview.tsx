@@ -47,7 +47,7 @@ export function Overview({ detail }: { detail: Detail }) {
             <div className="grid-4">
                 <Stat label="Impressions" value={formatCount(performance.impressions)} note="Lifetime" />
                 <Stat label="Clicks" value={formatCount(performance.clicks)} note="Lifetime" />
-                <Stat label="Click rate" value={formatPercent(performance.ctr)} note="Clicks of impressions" />
+                <Stat label="CTR" value={formatPercent(performance.ctr)} note="Clicks per 100 impressions" />
                 <Stat label="Reach" value={formatCount(performance.reach)} note="People who saw an ad" />
             </div>
             <Spend spend={spend} />

@@ -31,7 +31,7 @@ function columns(most: number): Column<Item>[] {
             ),
         },
         { key: 'clicks', title: 'Clicks', end: true, cell: (item) => formatCount(item.clicks) },
-        { key: 'rate', title: 'Click rate', end: true, cell: (item) => formatPercent(item.impressions === 0 ? 0 : (100 * item.clicks) / item.impressions) },
+        { key: 'rate', title: 'CTR', end: true, cell: (item) => formatPercent(item.impressions === 0 ? 0 : (100 * item.clicks) / item.impressions) },
     ];
 }
 
