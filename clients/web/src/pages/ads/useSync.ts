@@ -103,11 +103,12 @@ export function useSync(shown: boolean): Sync {
             setSince((old) => old ?? dataUpdatedAt);
         } else if (since !== null && dataUpdatedAt >= since) {
             setSince(null);
+            post.reset();
             refreshPages();
             if (status.error === null) showToast('good', doneText(status));
             else if (status.error.code === 'REMOVAL_HELD') setConfirms(true);
         }
-    }, [post.isPending, status, dataUpdatedAt, since]);
+    }, [post, status, dataUpdatedAt, since]);
 
     const running = post.isPending || since !== null || status?.inProgress === true;
     const run = (confirmRemovals: boolean) => {
