@@ -65,7 +65,9 @@ export const settingsQuery = queryOptions({
         setTimeZone(settings.user.timeZone);
         return settings;
     },
+    // Until they are saved, also while no page shows them.
     staleTime: Infinity,
+    gcTime: Infinity,
 });
 
 export const scanStatusQuery = queryOptions({
@@ -116,6 +118,7 @@ export const packagesQuery = queryOptions({
     queryKey: ['packages'],
     queryFn: ({ signal }) => dataOf(api.GET('/api/customer/billing/packages', { signal })),
     staleTime: Infinity,
+    gcTime: Infinity,
 });
 
 /** The user's own; for an admin those of the customer of this id. */

@@ -13,7 +13,8 @@ const FIELDS = ['email', 'password'];
 function returnPath(next: string | null, redirectTo: string): string | undefined {
     if (next === null) return undefined;
     if (redirectTo.startsWith('/admin/')) return next.startsWith('/admin/') ? next : undefined;
-    const own = next.startsWith('/app/') ? redirectTo === '/app/dashboard' : next.startsWith('/onboarding/');
+    // The dashboard is where one comes to by the bare address too; who has not launched goes on with that.
+    const own = next.startsWith('/app/') ? redirectTo === '/app/dashboard' || next !== '/app/dashboard' : next.startsWith('/onboarding/');
     return own ? next : undefined;
 }
 
