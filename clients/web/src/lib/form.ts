@@ -14,3 +14,8 @@ export function formError(error: unknown, fields: string[]): string | undefined 
     if (fields.some((field) => fieldError(error, field) !== undefined)) return undefined;
     return error instanceof ApiError ? error.message : 'Something went wrong. Try again in a moment.';
 }
+
+/** Moves the focus to the first field that is wrong, once it is shown to be. */
+export function focusInvalid(form: HTMLFormElement): void {
+    requestAnimationFrame(() => form.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus());
+}

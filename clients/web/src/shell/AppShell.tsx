@@ -1,8 +1,7 @@
-import { useQueryClient } from '@tanstack/react-query';
 import { ChartLine, CreditCard, Eye, LayoutDashboard, LayoutTemplate, Megaphone, Package, Settings } from 'lucide-react';
 import { useNavigate } from 'react-router-dom';
 
-import { setViewAs, useViewAs } from '../lib/view-as';
+import { useViewAs } from '../lib/view-as';
 import { Button } from '../ui';
 import { Frame, type NavItem } from './Frame';
 import css from './shell.module.css';
@@ -21,13 +20,9 @@ const items: NavItem[] = [
 function ViewAsBar() {
     const customer = useViewAs();
     const navigate = useNavigate();
-    const client = useQueryClient();
     if (customer === null) return null;
-    const leave = () => {
-        setViewAs(null);
-        client.clear();
-        void navigate(`/admin/customers/${customer.id}`);
-    };
+    // The admins' frame ends it.
+    const leave = () => void navigate(`/admin/customers/${customer.id}`);
     return (
         <div className={css.viewAs} role="note">
             <div>

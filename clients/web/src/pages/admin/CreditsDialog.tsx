@@ -2,7 +2,7 @@ import { useMutation } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 
 import { type Schemas, api, dataOf } from '../../api/client';
-import { fieldError, formError } from '../../lib/form';
+import { fieldError, focusInvalid, formError } from '../../lib/form';
 import { formatCount } from '../../lib/format';
 import { Banner, Button, Dialog, TextField } from '../../ui';
 import { showToast } from '../../ui/toast';
@@ -20,7 +20,8 @@ function wholeNumber(text: string): number | undefined {
 function CreditsForm({ customer, balance, onClose }: { customer: Customer; balance: number; onClose: () => void }) {
     const changed = useChanged();
     const [form, setForm] = useState({ credits: '', reason: '' });
-    const [missing, setMissing] = useState<string>();
+    // What is missing is said before the service is asked.
+    const [asked, setAsked] = useState(false);
     const credits = wholeNumber(form.credits);
     const adjust = useMutation({
         mutationFn: (body: { credits: number; reason: string }) => dataOf(api.POST('/admin/customers/{id}/credits', { params: { path: { id: customer.id }, header: { 'X-Customer-ID': customer.id } }, body })),
@@ -32,10 +33,12 @@ function CreditsForm({ customer, balance, onClose }: { customer: Customer; balan
     });
     const submit = (event: FormEvent) => {
         event.preventDefault();
-        const wrong = credits === undefined || credits === 0;
-        setMissing(wrong ? 'Enter a whole number of credits, with a minus to take some away' : undefined);
-        if (!wrong) adjust.mutate({ credits, reason: form.reason });
+        setAsked(true);
+        if (credits !== undefined && credits !== 0 && form.reason.trim() !== '') adjust.mutate({ credits, reason: form.reason.trim() });
+        else focusInvalid(event.currentTarget as HTMLFormElement);
     };
+    const noCredits = asked && (credits === undefined || credits === 0) ? 'Enter a whole number of credits, with a minus to take some away' : undefined;
+    const noReason = asked && form.reason.trim() === '' ? 'Enter a reason' : undefined;
     const failed = formError(adjust.error, ['credits', 'reason']);
     return (
         <form onSubmit={submit} noValidate className={css.dialogForm} aria-label="Adjust credits">
@@ -56,11 +59,11 @@ function CreditsForm({ customer, balance, onClose }: { customer: Customer; balan
                     autoComplete="off"
                     value={form.credits}
                     onChange={(event) => setForm({ ...form, credits: event.target.value })}
-                    error={missing ?? fieldError(adjust.error, 'credits')}
+                    error={noCredits ?? fieldError(adjust.error, 'credits')}
                     hint={credits === undefined || credits === 0 ? 'A minus takes credits away.' : `The balance will be ${formatCount(balance + credits)}.`}
                     autoFocus
                 />
-                <TextField label="Reason" name="reason" autoComplete="off" value={form.reason} onChange={(event) => setForm({ ...form, reason: event.target.value })} error={fieldError(adjust.error, 'reason')} hint="It is kept in the audit." />
+                <TextField label="Reason" name="reason" autoComplete="off" value={form.reason} onChange={(event) => setForm({ ...form, reason: event.target.value })} error={noReason ?? fieldError(adjust.error, 'reason')} hint="It is kept in the audit." />
                 <div className={css.dialogActions}>
                     <Button onClick={onClose}>Cancel</Button>
                     <Button type="submit" variant="primary" busy={adjust.isPending}>

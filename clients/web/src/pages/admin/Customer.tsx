@@ -41,8 +41,8 @@ function Actions({ detail }: { detail: Detail }) {
     const suspended = customer.status === 'suspended';
     const viewAs = () => {
         setViewAs({ id: customer.id, company: customer.company || customer.email });
-        // What was fetched before was of nobody, or of another customer.
-        client.clear();
+        // What was fetched before may be of another customer. What this page shows is not asked for again.
+        client.removeQueries({ type: 'inactive' });
         void navigate('/app/dashboard');
     };
     return (

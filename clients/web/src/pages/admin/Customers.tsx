@@ -4,12 +4,13 @@ import { useEffect, useRef } from 'react';
 import { Link } from 'react-router-dom';
 
 import type { Schemas } from '../../api/client';
-import { formatCount, formatMoment, formatMoney, plural } from '../../lib/format';
+import { formatCount, formatMoment, plural } from '../../lib/format';
 import { pageOf, useDebouncedText, useListParams } from '../../lib/search';
 import { Button, Card, type Column, EmptyState, ErrorState, Loading, PageHead, Pagination, SelectField, Skeleton, Table } from '../../ui';
 import { SearchField } from '../../ui/SearchField';
 import { StatusBadge, statuses } from './StatusBadge';
 import css from './admin.module.css';
+import { moneyOf } from './money';
 import { type CustomerStatus, type CustomersAsk, customersQuery } from './queries';
 import { adminZone } from './zone';
 
@@ -30,7 +31,7 @@ const columns: Column<Customer>[] = [
     },
     { key: 'status', title: 'Status', cell: (customer) => <StatusBadge status={customer.status} /> },
     { key: 'credits', title: 'Credits', end: true, cell: (customer) => formatCount(customer.credits) },
-    { key: 'spend', title: 'Spend', end: true, cell: (customer) => formatMoney(customer.totalSpend, customer.currency, true) },
+    { key: 'spend', title: 'Spend', end: true, cell: (customer) => moneyOf(customer.totalSpend, customer.currency) },
     { key: 'created', title: 'Since', end: true, cell: (customer) => <span className="muted">{formatMoment(customer.createdAt, adminZone)}</span> },
 ];
 

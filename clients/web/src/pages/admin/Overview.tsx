@@ -1,9 +1,10 @@
 import type { ReactNode } from 'react';
 
 import type { Schemas } from '../../api/client';
-import { formatCount, formatMoment, formatMoney, formatPercent } from '../../lib/format';
+import { formatCount, formatMoment, formatPercent } from '../../lib/format';
 import { Badge, Card, Details, Stat } from '../../ui';
 import css from './admin.module.css';
+import { moneyOf } from './money';
 import { adminZone } from './zone';
 
 type Detail = Schemas['GetCustomerResponse'];
@@ -17,7 +18,7 @@ function Connection({ connected }: { connected: boolean }): ReactNode {
 }
 
 function Spend({ spend }: { spend: Detail['spend'] }) {
-    const money = (value: number) => formatMoney(value, spend.currency, true);
+    const money = (value: number) => moneyOf(value, spend.currency);
     return (
         <Card title="Spend" note="Since the ads first ran. Customers never see it." aside={<Badge tone="info">Admins only</Badge>}>
             <div className={css.figures}>
@@ -44,7 +45,7 @@ export function Overview({ detail }: { detail: Detail }) {
     const { website, meta } = connections;
     return (
         <>
-            <div className="grid-4">
+            <div className={css.performance}>
                 <Stat label="Impressions" value={formatCount(performance.impressions)} note="Lifetime" />
                 <Stat label="Clicks" value={formatCount(performance.clicks)} note="Lifetime" />
                 <Stat label="CTR" value={formatPercent(performance.ctr)} note="Clicks per 100 impressions" />
@@ -68,7 +69,7 @@ export function Overview({ detail }: { detail: Detail }) {
                         rows={[
                             ['Credits', formatCount(billing.credits)],
                             ['Credits bought', formatCount(billing.totalPurchased)],
-                            ['Lifetime value', formatMoney(billing.lifetimeValue, spend.currency, true)],
+                            ['Lifetime value', moneyOf(billing.lifetimeValue, spend.currency)],
                         ]}
                     />
                 </Card>

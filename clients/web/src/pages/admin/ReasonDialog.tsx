@@ -2,7 +2,7 @@ import { useMutation } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 
 import { type Schemas, api, dataOf } from '../../api/client';
-import { fieldError, formError } from '../../lib/form';
+import { fieldError, focusInvalid, formError } from '../../lib/form';
 import { Banner, Button, Dialog, TextField } from '../../ui';
 import { showToast } from '../../ui/toast';
 import css from './admin.module.css';
@@ -13,9 +13,11 @@ type Customer = Schemas['GetCustomerResponse']['customer'];
 function ReasonForm({ customer, suspended, onClose }: { customer: Customer; suspended: boolean; onClose: () => void }) {
     const changed = useChanged();
     const [reason, setReason] = useState('');
+    // What is missing is said before the service is asked.
+    const [asked, setAsked] = useState(false);
     const change = useMutation({
         mutationFn: () => {
-            const call = { params: { path: { id: customer.id }, header: { 'X-Customer-ID': customer.id } }, body: { reason } };
+            const call = { params: { path: { id: customer.id }, header: { 'X-Customer-ID': customer.id } }, body: { reason: reason.trim() } };
             return dataOf(suspended ? api.POST('/admin/customers/{id}/resume', call) : api.POST('/admin/customers/{id}/suspend', call));
         },
         onSuccess: () => {
@@ -26,8 +28,11 @@ function ReasonForm({ customer, suspended, onClose }: { customer: Customer; susp
     });
     const submit = (event: FormEvent) => {
         event.preventDefault();
-        change.mutate();
+        setAsked(true);
+        if (reason.trim() !== '') change.mutate();
+        else focusInvalid(event.currentTarget as HTMLFormElement);
     };
+    const noReason = asked && reason.trim() === '' ? 'Enter a reason' : undefined;
     const failed = formError(change.error, ['reason']);
     return (
         <form onSubmit={submit} noValidate className={css.dialogForm} aria-label={suspended ? 'Resume' : 'Suspend'}>
@@ -38,7 +43,7 @@ function ReasonForm({ customer, suspended, onClose }: { customer: Customer; susp
                         {failed}
                     </Banner>
                 )}
-                <TextField label="Reason" name="reason" autoComplete="off" value={reason} onChange={(event) => setReason(event.target.value)} error={fieldError(change.error, 'reason')} hint="It is kept in the audit." autoFocus />
+                <TextField label="Reason" name="reason" autoComplete="off" value={reason} onChange={(event) => setReason(event.target.value)} error={noReason ?? fieldError(change.error, 'reason')} hint="It is kept in the audit." autoFocus />
                 <div className={css.dialogActions}>
                     <Button onClick={onClose}>Cancel</Button>
                     <Button type="submit" variant={suspended ? 'primary' : 'danger'} busy={change.isPending}>
