@@ -277,9 +277,11 @@ static void write_errors(struct openapi__document *document, uint64_t set,
 
 /* An example of an answer as it is really printed, all its fields there. */
 static void write_answer_example(struct openapi__document *document,
-                                 const struct registry_message *message)
+                                 const struct registry_message *message, bool accepted)
 {
-    struct span example = span_of_string(message->rules->example);
+    struct span example = span_of_string(accepted && message->rules->accepted_example[0] != '\0'
+                                             ? message->rules->accepted_example
+                                             : message->rules->example);
     struct rpc_status why;
     struct buffer printed;
     ProtobufCMessage *parsed = arena_alloc(&document->arena, message->descriptor->sizeof_message);
@@ -314,7 +316,8 @@ static void write_raw_content(struct openapi__document *document, const char *ty
     openapi__close(document);
 }
 
-static void write_content(struct openapi__document *document, const struct route *route)
+static void write_content(struct openapi__document *document, const struct route *route,
+                          bool accepted)
 {
     const struct registry_method *method = route->method;
     if (route->raw_answer) {
@@ -327,7 +330,7 @@ static void write_content(struct openapi__document *document, const struct route
         openapi__field_schema(document, "schema", route->answer, OPENAPI__ANSWER);
     } else {
         openapi__schema_ref(document, "schema", method->output, OPENAPI__ANSWER, NULL);
-        write_answer_example(document, method->output);
+        write_answer_example(document, method->output, accepted);
     }
     openapi__close(document);
     openapi__close(document);
@@ -350,7 +353,7 @@ static void write_success(struct openapi__document *document, const struct route
     if (route->attachment != NULL)
         want_header(document, OPENAPI__HEADER_DISPOSITION);
     openapi__close(document);
-    write_content(document, route);
+    write_content(document, route, strcmp(status, "202") == 0);
     openapi__close(document);
 }
 

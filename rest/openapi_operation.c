@@ -2,6 +2,7 @@
  * What a route takes: its name and words, who may call it, parameters, headers, body.
  */
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "rest/openapi_internal.h"
@@ -15,24 +16,30 @@ struct parameter_text {
     const char *name; /* of the component */
     const char *header;
     const char *description;
+    const char *pattern;
+    uint32_t length_max;
 };
 
 static const struct parameter_text parameter_texts[OPENAPI__PARAMETER_COUNT] = {
     [OPENAPI__PARAMETER_REQUEST_ID] = {"RequestId", "X-Request-Id",
                                        "Of 1 to 64 of `A-Z a-z 0-9 . _ -`: the answer and every "
                                        "log line carry it. Else a new one "
-                                       "is made."},
+                                       "is made.",
+                                       "^[A-Za-z0-9._-]+$", 64},
     [OPENAPI__PARAMETER_CUSTOMER_ID] =
         {"CustomerId", "X-Customer-ID",
          "For admins alone: the customer whose data is looked at. From anyone else it is "
-         "`FORBIDDEN`."},
+         "`FORBIDDEN`.",
+         "^[1-9][0-9]*$", 18},
     [OPENAPI__PARAMETER_IDEMPOTENCY_KEY] =
         {"IdempotencyKey", "Idempotency-Key",
          "1 to 128 visible ASCII characters, chosen by the client. The same key with the same body "
-         "gets the same answer and has no second effect; with another body it is a `CONFLICT`."},
+         "gets the same answer and has no second effect; with another body it is a `CONFLICT`.",
+         "^[!-~]+$", 128},
     [OPENAPI__PARAMETER_IF_NONE_MATCH] =
         {"IfNoneMatch", "If-None-Match",
-         "The `ETag` of an earlier answer. If it is still the right one, the answer is 304."},
+         "The `ETag` of an earlier answer. If it is still the right one, the answer is 304.", NULL,
+         0},
 };
 
 static void write_header_parameter(struct openapi__document *document, const char *key,
@@ -44,6 +51,11 @@ static void write_header_parameter(struct openapi__document *document, const cha
     openapi__text(document, "description", text->description);
     openapi__open(document, "schema");
     openapi__text(document, "type", "string");
+    if (text->pattern != NULL) {
+        openapi__text(document, "pattern", text->pattern);
+        openapi__raw(document, "maxLength",
+                     span_of_string(openapi__format(document, "%" PRIu32, text->length_max)));
+    }
     openapi__close(document);
     openapi__close(document);
 }

@@ -2,6 +2,8 @@
  * Messages as JSON Schema, as the codec really prints and takes them: numbers bare, money as
  * decimals, wrappers as a bare value or null.
  */
+#include <inttypes.h>
+
 #include "rest/openapi_internal.h"
 
 /* Messages whose JSON is not an object of their fields (protobuf.dev/programming-guides/json). */
@@ -249,6 +251,12 @@ static bool is_unsigned(ProtobufCType type)
            type == PROTOBUF_C_TYPE_UINT64 || type == PROTOBUF_C_TYPE_FIXED64;
 }
 
+static void write_size(struct openapi__document *document, const char *key, uint32_t size)
+{
+    if (size > 0)
+        openapi__raw(document, key, span_of_string(openapi__format(document, "%" PRIu32, size)));
+}
+
 /* The members of a scalar's schema; `rules` are those of the field that shows it. */
 static void write_scalar(struct openapi__document *document,
                          const ProtobufCFieldDescriptor *descriptor,
@@ -271,6 +279,8 @@ static void write_scalar(struct openapi__document *document,
         openapi__raw(document, "minimum", span_of_string(minimum));
     if (rules->maximum[0] != '\0')
         openapi__raw(document, "maximum", span_of_string(rules->maximum));
+    write_size(document, "minLength", rules->min_length);
+    write_size(document, "maxLength", rules->max_length);
 }
 
 /* The members of the schema of a field that is shown as a bare value. */
@@ -311,6 +321,8 @@ static void write_list(struct openapi__document *document, const struct registry
         write_element(document, "additionalProperties", &field->message->fields[1], role);
     else
         write_element(document, "items", field, role);
+    write_size(document, "minItems", field->rules->min_items);
+    write_size(document, "maxItems", field->rules->max_items);
 }
 
 /* A message's schema, or null. */
@@ -373,6 +385,8 @@ void openapi__parameter_schema(struct openapi__document *document, const char *k
         write_list(document, field, OPENAPI__REQUEST, false);
     else
         write_bare(document, field, false);
+    if (field->rules->absent[0] != '\0')
+        openapi__raw(document, "default", span_of_string(field->rules->absent));
     openapi__close(document);
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "google/api/httpbody.pb-c.h"
+#include "rest/argument.h"
 #include "rest/chars.h"
 #include "rest/internal.h"
 
@@ -167,15 +168,29 @@ static void add_retry_after(struct rest_request *request, uint32_t retry_after_m
         rest_respond_add_header(request, H2O_TOKEN_RETRY_AFTER, text);
 }
 
+/* For people. */
+static const char *choose_message(struct rest_request *request, const struct rpc_status *status,
+                                  const struct rpc_reason *reason)
+{
+    /* A plain code's message may speak of our insides; so may that of an internal error. */
+    if (status->reason == LOTCAST__V1__REASON__REASON_UNSPECIFIED || reason->code == RPC_INTERNAL ||
+        status->message[0] == '\0')
+        return reason->message;
+    /* A wrong value of which nothing was said: what it may be. */
+    if (reason->reason != LOTCAST__V1__REASON__REASON_INVALID_ARGUMENT || request->route == NULL ||
+        strcmp(status->message, reason->message) != 0)
+        return status->message;
+    const char *what =
+        argument_describe(request->route->method->input, status->field, &request->arena);
+    return what == NULL ? status->message : what;
+}
+
 void rest_respond_status(struct rest_request *request, const struct rpc_status *status)
 {
     bool is_plain = status->reason == LOTCAST__V1__REASON__REASON_UNSPECIFIED;
     const struct rpc_reason *reason =
         rpc_reason_get(is_plain ? rpc_reason_of_code(status->code) : status->reason);
-    /* A plain code's message may speak of our insides; so may that of an internal error. */
-    const char *message = is_plain || reason->code == RPC_INTERNAL || status->message[0] == '\0'
-                              ? reason->message
-                              : status->message;
+    const char *message = choose_message(request, status, reason);
     buffer_clear(&request->body);
     (void)buffer_printf(&request->body, "{\"error\":{\"code\":\"%s\",\"message\":", reason->name);
     (void)json_append_string(&request->body, span_of_string(message));

@@ -161,7 +161,11 @@ static enum rpc_code apply_query(const struct transcode_request *request, Protob
     for (size_t i = 0; i < query.count; i++) {
         const struct query_parameter *parameter = &query.parameters[i];
         if (!may_fill(request->route, &query, i))
-            return invalid(request, parameter->field, status);
+            return rpc_status_fail_message(
+                status, LOTCAST__V1__REASON__REASON_INVALID_ARGUMENT,
+                arena_strndup(request->arena, parameter->field.data, parameter->field.len),
+                "%.*s is no parameter of this request, or comes twice", (int)parameter->field.len,
+                (const char *)parameter->field.data);
         enum rpc_code code =
             set_field(request, message, parameter->field, parameter->value, status);
         if (code != RPC_OK)

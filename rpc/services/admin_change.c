@@ -242,7 +242,10 @@ enum rpc_code admin_adjust_credits(struct rpc_server_call *call, const void *req
         return code;
     if (request->credits == 0 || request->credits > ADJUST_CREDITS_MAX ||
         request->credits < -ADJUST_CREDITS_MAX)
-        return invalid("credits", status);
+        return rpc_status_fail_message(status, LOTCAST__V1__REASON__REASON_INVALID_ARGUMENT,
+                                       "credits",
+                                       "credits must be a whole number, at most a thousand million "
+                                       "either way, and not 0");
     code = reason_take(&change, request->reason, status);
     if (code != RPC_OK)
         return code;

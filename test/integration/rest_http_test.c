@@ -414,8 +414,8 @@ static void test_order(void **state)
          NULL},
         {"query, a session", "GET /api/customer/dashboard?x=1 HTTP/1.1\r\n" HOST SESSION "\r\n",
          400,
-         "{\"error\":{\"code\":\"INVALID_ARGUMENT\",\"message\":\"A value is not "
-         "valid\",\"details\":{\"field\":\"x\"}}}",
+         "{\"error\":{\"code\":\"INVALID_ARGUMENT\",\"message\":\"x is no parameter of this "
+         "request, or comes twice\",\"details\":{\"field\":\"x\"}}}",
          NULL},
         {"type before session", LAUNCH BODY("{}", "2"), 415, NULL, NULL},
         {"origin before type", LAUNCH "Origin: null\r\n" BODY("{}", "2"), 403, NULL, NULL},

@@ -146,7 +146,7 @@ async function newCustomers(state) {
     assert.equal(dashboard.json.status, 'setup');
     await get('304', '/api/customer/dashboard', { headers: { 'if-none-match': dashboard.headers.get('etag') } });
     for (const page of ['ads', 'ads/sync/status', 'settings', 'settings/scan-status', 'performance', 'inventory', 'billing',
-        'billing/packages', 'billing/ledger']) await get('200', `/api/customer/${page}`);
+        'billing/packages', 'billing/ledger', 'announcements']) await get('200', `/api/customer/${page}`);
     await get('409 META_NOT_CONNECTED', '/api/auth/meta/accounts');
     await post('409 META_NOT_CONNECTED', '/api/auth/meta/select', { adAccountId: 'act_1', pageId: '2', businessId: '3' });
     await post('409 NOT_LAUNCHED', '/api/customer/ads/sync', {});
@@ -363,7 +363,7 @@ async function admins(state) {
     // A customer's pages, for an admin who names them; and for one who does not.
     const named = { headers: { 'x-customer-id': id } };
     for (const page of ['dashboard', 'ads', 'ads/sync/status', 'settings', 'settings/scan-status', 'performance', 'performance/export', 'inventory',
-        'billing', 'billing/packages', 'billing/ledger']) await get('200', `/api/customer/${page}`, named);
+        'billing', 'billing/packages', 'billing/ledger', 'announcements']) await get('200', `/api/customer/${page}`, named);
     await get('403 FORBIDDEN', '/api/customer/dashboard');
     await get('404 NOT_FOUND', '/api/customer/dashboard', { headers: { 'x-customer-id': '999999' } });
     await ask(state, admin, '403 FORBIDDEN', 'POST', '/api/customer/ads/pause', {}, named);

@@ -274,7 +274,12 @@ static void test_parameters(void **state)
          "[" REF("parameters", "IdempotencyKey") "," REQUEST_ID "]"},
         {PARAMETERS("/api/customer/inventory|get") "|0|name", "\"page\""},
         {PARAMETERS("/api/customer/inventory|get") "|0|schema",
-         "{\"type\":\"integer\",\"format\":\"int32\",\"minimum\":1}"},
+         "{\"type\":\"integer\",\"format\":\"int32\",\"minimum\":1,\"default\":1}"},
+        {PARAMETERS("/api/customer/inventory|get") "|1|schema",
+         "{\"type\":\"integer\",\"format\":\"int32\",\"minimum\":1,\"maximum\":200,"
+         "\"default\":50}"},
+        {PARAMETERS("/api/customer/inventory|get") "|2|schema",
+         "{\"type\":\"string\",\"maxLength\":256}"},
         {PARAMETERS("/api/customer/inventory|get") "|0|required", NULL},
         {PARAMETERS("/api/customer/inventory|get") "|3|name", "\"filters[inStock]\""},
         {PARAMETERS("/api/customer/inventory|get") "|3|schema", "{\"type\":\"boolean\"}"},
@@ -290,6 +295,10 @@ static void test_parameters(void **state)
         {PARAMETERS("/api/webhooks/stripe|post") "|0|in", "\"header\""},
         {PARAMETERS("/api/auth/meta/callback|get") "|3|name", "\"error_reason\""},
         {"components|parameters|CustomerId|name", "\"X-Customer-ID\""},
+        {"components|parameters|CustomerId|schema|maxLength", "18"},
+        {"components|parameters|RequestId|schema",
+         "{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9._-]+$\",\"maxLength\":64}"},
+        {"components|parameters|IfNoneMatch|schema", "{\"type\":\"string\"}"},
     };
     CHECK(&contract, rows);
 }
@@ -301,6 +310,13 @@ static void test_answers(void **state)
 {
     (void)state;
     static const struct row rows[] = {
+        {RESPONSES("/api/customer/ads/sync|post") "|200|content|application/json|example",
+         "{\"success\":true,\"inProgress\":false,\"itemsProcessed\":247,\"itemsAdded\":3,"
+         "\"itemsUpdated\":12,\"itemsRemoved\":1}"},
+        {RESPONSES("/api/customer/ads/sync|post") "|202|content|application/json|example",
+         "{\"success\":true,\"inProgress\":true,\"itemsProcessed\":124,\"itemsAdded\":2,"
+         "\"itemsUpdated\":0,\"itemsRemoved\":0}"},
+
         {ANSWER("/api/customer/dashboard|get"), REF("schemas", "GetDashboardResponse")},
         {RESPONSES("/api/customer/dashboard|get") "|304|content", NULL},
         {RESPONSES("/api/customer/dashboard|get") "|304|headers|ETag", REF("headers", "ETag")},
@@ -374,10 +390,20 @@ static void test_schemas(void **state)
         /* Requests: closed; what need not be there may be null. */
         {SCHEMA("LogInRequest|required"), "[\"email\",\"password\"]"},
         {SCHEMA("LogInRequest|additionalProperties"), "false"},
-        {SCHEMA("LogInRequest|properties|password"),
-         "{\"type\":\"string\",\"format\":\"password\"}"},
+        {SCHEMA("LogInRequest|properties|password|format"), "\"password\""},
         {SCHEMA("SettingsUserChange|required"), NULL},
-        {SCHEMA("SettingsUserChange|properties|company"), "{\"type\":[\"string\",\"null\"]}"},
+        {SCHEMA("SettingsUserChange|properties|company|type"), "[\"string\",\"null\"]"},
+        {SCHEMA("SettingsUserChange|properties|company|minLength"), "1"},
+        {SCHEMA("SettingsUserChange|properties|company|maxLength"), "200"},
+        {SCHEMA("SettingsUserChange|properties|company|default"), NULL},
+        {SCHEMA("SignUpRequest|properties|password|maxLength"), "256"},
+        {SCHEMA("SignUpRequest|properties|password|minLength"), NULL}, /* bytes, no characters */
+        {SCHEMA("TargetingInput|properties|countries|minItems"), "1"},
+        {SCHEMA("TargetingInput|properties|countries|maxItems"), "25"},
+        {SCHEMA("TargetingInput|properties|countries|items"),
+         "{\"type\":\"string\",\"minLength\":2,\"maxLength\":2}"},
+        {SCHEMA("AdjustCreditsRequest|properties|credits|minimum"), "-1000000000"},
+        {SCHEMA("ListItemsResponse|properties|items|maxItems"), "200"},
         {SCHEMA("UpdateSettingsRequest|properties|website|oneOf|1"), "{\"type\":\"null\"}"},
         {SCHEMA("LaunchRequest|properties|monthlyBudget|type"), "\"number\""},
         {SCHEMA("LaunchRequest|properties|monthlyBudget|maximum"), "1000000"},
@@ -395,11 +421,11 @@ static void test_schemas(void **state)
         {SCHEMA("DashboardPerformance|properties|ctr|type"), "\"number\""},
         {SCHEMA("GetDashboardResponse|properties|suggestion|oneOf"),
          "[" REF("schemas", "Suggestion") ",{\"type\":\"null\"}]"},
-        {SCHEMA("GetDashboardResponse|properties|credits"), REF("schemas", "DashboardCredits")},
+        {SCHEMA("GetSettingsResponse|properties|meta|allOf|0"), REF("schemas", "MetaConnection")},
         {SCHEMA("GetDashboardResponse|properties|status|enum|0"), "\"setup\""},
         {SCHEMA("GetDashboardResponse|properties|lastSyncAt|format"), "\"date-time\""},
-        {SCHEMA("ListItemsResponse|properties|items"),
-         "{\"type\":\"array\",\"items\":" REF("schemas", "Item") "}"},
+        {SCHEMA("ListItemsResponse|properties|items|type"), "\"array\""},
+        {SCHEMA("ListItemsResponse|properties|items|items"), REF("schemas", "Item")},
         {SCHEMA("Item|properties|price|type"), "[\"number\",\"null\"]"},
         {SCHEMA("CustomerSpend|properties|avgCPC|type"), "\"number\""},
     };
