@@ -96,6 +96,7 @@ web() {
     local hash
     hash=$(web_hash)
     [ "$(cat build/web/built 2>/dev/null)" = "$hash" ] && return
+    : >build/web.build.log
     find build/web -mindepth 1 -maxdepth 1 ! -name node_modules ! -name installed ! -name built ! -name openapi.json -exec rm -rf {} +
     web_sources | tar -C clients/web -cf - -T - | tar -C build/web -xf -
     if [ -f build/web/installed ] && (cd build/web && npm run --silent build) >build/web.build.log 2>&1; then
