@@ -39,5 +39,5 @@ function ViewAsBar() {
 }
 
 export function AppShell() {
-    return <Frame items={items} home="/app/dashboard" label="Pages" head={<ViewAsBar />} />;
+    return <Frame items={items} home="/app/dashboard" label="Main" head={<ViewAsBar />} />;
 }
