@@ -6,7 +6,6 @@ import { Link, Navigate, useLocation } from 'react-router-dom';
 
 import { ApiError } from '../api/client';
 import { formatCount } from '../lib/format';
-import { useViewAs } from '../lib/view-as';
 import { showToast } from './toast';
 import css from './ui.module.css';
 
@@ -303,18 +302,6 @@ export function SelectField({ label, hint, error, hideLabel = false, id: givenId
 
 export function Switch({ checked, onChange, label, disabled = false, describedBy: description }: { checked: boolean; onChange: (checked: boolean) => void; label: string; disabled?: boolean; describedBy?: string }) {
     return <HeadlessSwitch className={css.switch} checked={checked} onChange={onChange} disabled={disabled} aria-label={label} aria-describedby={description} />;
-}
-
-/** Beside what an admin who looks at a customer's pages can't use. */
-export function ReadOnlyHint() {
-    const viewed = useViewAs();
-    if (viewed === null) return null;
-    return (
-        <p className="muted small row">
-            <Lock size={15} aria-hidden="true" />
-            Read only: you see {viewed.company}'s pages as an admin.
-        </p>
-    );
 }
 
 /* --- waiting --- */

@@ -118,7 +118,7 @@ export function Component() {
             <Toolbar params={params} set={set} />
             <div ref={results} tabIndex={-1} role="group" aria-label="Customers that were found" aria-busy={loading} className={css.results}>
                 <p className="muted small" role="status">
-                    {loading || data === undefined ? ' ' : plural(data.pagination.total, narrowed ? 'matching customer' : 'customer')}
+                    {loading || data === undefined || data.pagination.total === 0 ? ' ' : plural(data.pagination.total, narrowed ? 'matching customer' : 'customer')}
                 </p>
                 {loading && <ListSkeleton />}
                 {!loading && data !== undefined && data.customers.length === 0 && <Nobody narrowed={narrowed} onClear={() => set({ search: undefined, status: undefined })} />}

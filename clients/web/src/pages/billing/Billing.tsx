@@ -3,7 +3,7 @@ import { useState } from 'react';
 
 import { formatCount } from '../../lib/format';
 import { useViewAs } from '../../lib/view-as';
-import { Banner, Button, Card, ErrorState, Loading, PageHead, ReadOnlyHint, Skeleton, Spinner, Tabs } from '../../ui';
+import { Banner, Button, Card, ErrorState, Loading, PageHead, Skeleton, Spinner, Tabs } from '../../ui';
 import { AddCreditsDialog } from './AddCreditsDialog';
 import { CreditsCard } from './CreditsCard';
 import { Ledger } from './Ledger';
@@ -86,7 +86,6 @@ export function Component() {
                     </Button>
                 }
             />
-            <ReadOnlyHint />
             {billing.isPending && <BillingSkeleton />}
             {billing.isError && data === undefined && <ErrorState error={billing.error} onRetry={() => void billing.refetch()} busy={billing.isFetching} />}
             {data !== undefined && (

@@ -138,7 +138,7 @@ export function Component() {
             <Toolbar params={params} set={set} />
             <div ref={results} tabIndex={-1} className={css.results} role="group" aria-label="What was found" aria-busy={loading}>
                 <p className="muted small" role="status">
-                    {loading || data === undefined ? ' ' : plural(data.pagination.total, narrowed ? 'matching item' : 'item')}
+                    {loading || data === undefined || data.pagination.total === 0 ? ' ' : plural(data.pagination.total, narrowed ? 'matching item' : 'item')}
                 </p>
                 {inventory.isError && <ErrorState error={inventory.error} onRetry={() => void inventory.refetch()} busy={inventory.isFetching} />}
                 {inventory.isPending && <TableSkeleton />}

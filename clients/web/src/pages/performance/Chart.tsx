@@ -74,6 +74,12 @@ function labelledDays(chart: uPlot): number[] {
     return days.filter((_day, index) => (days.length - 1 - index) % step === 0);
 }
 
+/* The line that follows the mouse goes from day to day. */
+function toDay(chart: uPlot, left: number, top: number): [number, number] {
+    const seconds = left < 0 ? undefined : chart.data[0][chart.posToIdx(left)];
+    return seconds === undefined ? [left, top] : [chart.valToPos(seconds, 'x'), top];
+}
+
 function optionsOf({ kind, title }: ChartProps, at: HTMLElement, onHover: (hover: Hover | null) => void): uPlot.Options {
     const colour = colours(at);
     const axis = { stroke: colour.text, font: AXIS_FONT, ticks: { show: false } };
@@ -85,7 +91,7 @@ function optionsOf({ kind, title }: ChartProps, at: HTMLElement, onHover: (hover
         padding: [12, 26, 0, 0],
         legend: { show: false },
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
-        cursor: { y: false, drag: { x: false, y: false }, points: { show: kind === 'line', size: 9, fill: colour.line, stroke: colour.surface, width: 2 } },
+        cursor: { y: false, move: toDay, drag: { x: false, y: false }, points: { show: kind === 'line', size: 9, fill: colour.line, stroke: colour.surface, width: 2 } },
         scales: {
             x: { time: true, range: (_chart, min, max) => [min - edge, max + edge] },
             y: { range: (_chart, _min, max) => [0, Math.max(1, max) * 1.1] },
@@ -102,8 +108,7 @@ function optionsOf({ kind, title }: ChartProps, at: HTMLElement, onHover: (hover
                     const seconds = index === null || index === undefined ? undefined : chart.data[0][index];
                     if (seconds === undefined || (chart.cursor.left ?? -1) < 0) return onHover(null);
                     const value = chart.data[1]![index!]!;
-                    const bounds = chart.over.offsetLeft;
-                    onHover({ index: index!, left: bounds + chart.valToPos(seconds, 'x'), top: chart.over.offsetTop + chart.valToPos(value, 'y') });
+                    onHover({ index: index!, left: chart.over.offsetLeft + chart.valToPos(seconds, 'x'), top: chart.over.offsetTop + chart.valToPos(value, 'y') });
                 },
             ],
         },
@@ -113,10 +118,10 @@ function optionsOf({ kind, title }: ChartProps, at: HTMLElement, onHover: (hover
 function Tooltip({ hover, title, days, values, width }: { hover: Hover; title: string; days: string[]; values: number[]; width: number }) {
     const day = days[hover.index];
     if (day === undefined) return null;
-    // It stays within the chart.
-    const left = Math.min(Math.max(hover.left, 70), width - 70);
+    // Beside the point, on the side where there is more room.
+    const side = hover.left > width / 2 ? { right: width - hover.left + 14 } : { left: hover.left + 14 };
     return (
-        <div className={css.tooltip} style={{ left, top: Math.max(hover.top - 12, 44) }}>
+        <div className={css.tooltip} style={{ ...side, top: Math.min(Math.max(hover.top, 30), HEIGHT - 64) }}>
             <span>{formatDate(day)}</span>
             <strong>
                 {formatCount(values[hover.index] ?? 0)} {title.toLowerCase()}

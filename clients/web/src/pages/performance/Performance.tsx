@@ -33,17 +33,19 @@ function PerformanceSkeleton() {
             <div className={css.summary}>
                 {[1, 2, 3, 4, 5].map((card) => (
                     <Card key={card}>
-                        <Skeleton width="60%" />
-                        <Skeleton height="2.4rem" width="80%" />
+                        <div className="stack-s">
+                            <Skeleton width="60%" />
+                            <Skeleton height="2rem" width="80%" />
+                            <Skeleton width="70%" />
+                        </div>
                     </Card>
                 ))}
             </div>
-            <Card>
-                <Skeleton height="300px" />
-            </Card>
-            <Card>
-                <Skeleton height="300px" />
-            </Card>
+            {['Impressions', 'Clicks'].map((title) => (
+                <Card key={title} title={title} note="By day">
+                    <Skeleton height="260px" />
+                </Card>
+            ))}
         </Loading>
     );
 }

@@ -83,13 +83,17 @@ function Connected({ meta, readOnly, onDisconnect }: { meta: Meta; readOnly: boo
     );
 }
 
-function NotConnected({ readOnly }: { readOnly: boolean }) {
+function NotConnected({ started, readOnly }: { started: boolean; readOnly: boolean }) {
     return (
         <Card>
             <div className="stack">
-                <Banner tone="warn" title="Ads are paused" live>
-                    Your ads can run only while a Meta account is connected.
-                </Banner>
+                {started ? (
+                    <Banner tone="warn" title="Ads are paused" live>
+                        Your ads can run only while a Meta account is connected.
+                    </Banner>
+                ) : (
+                    <p className="muted">Connect the Meta account that your ads are to run in.</p>
+                )}
                 <div className={css.actions}>
                     {readOnly ? (
                         <Button disabled>Connect Meta Account</Button>
@@ -105,7 +109,8 @@ function NotConnected({ readOnly }: { readOnly: boolean }) {
     );
 }
 
-export function MetaSection({ meta }: { meta: Meta }) {
+/** `started`: the customer is past the first step, and may have ads. */
+export function MetaSection({ meta, started }: { meta: Meta; started: boolean }) {
     const readOnly = useViewAs() !== null;
     const [asking, setAsking] = useState(false);
     const [disconnected, setDisconnected] = useState(false);
@@ -123,7 +128,7 @@ export function MetaSection({ meta }: { meta: Meta }) {
     return (
         <Section title="Meta" note="Your ads run in this ad account, on Facebook and Instagram.">
             <div ref={body} tabIndex={-1} role="group" aria-label="Meta connection">
-                {meta.connected ? <Connected meta={meta} readOnly={readOnly} onDisconnect={() => setAsking(true)} /> : <NotConnected readOnly={readOnly} />}
+                {meta.connected ? <Connected meta={meta} readOnly={readOnly} onDisconnect={() => setAsking(true)} /> : <NotConnected started={started} readOnly={readOnly} />}
             </div>
             <DisconnectDialog open={asking} onClose={() => setAsking(false)} onDone={done} />
         </Section>

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react';
 import { useSearchParams } from 'react-router-dom';
 
 import { settingsQuery } from '../../api/queries';
-import { Banner, Card, ErrorState, Loading, PageHead, ReadOnlyHint, Skeleton } from '../../ui';
+import { Banner, Card, ErrorState, Loading, PageHead, Skeleton } from '../../ui';
 import { AccountForm } from './AccountForm';
 import { MetaSection } from './MetaSection';
 import { PasswordForm } from './PasswordForm';
@@ -29,10 +29,15 @@ function useMetaError(): string | undefined {
 function SettingsSkeleton() {
     return (
         <Loading label="Loading your settings">
-            {['14rem', '10rem', '9rem', '9rem'].map((height, index) => (
-                <Section key={index} title={<Skeleton width="7rem" />} note={<Skeleton width="80%" />}>
+            {['Account', 'Website', 'Meta', 'Password'].map((title) => (
+                <Section key={title} title={title} note={<Skeleton width="80%" />}>
                     <Card>
-                        <Skeleton height={height} />
+                        <div className="stack">
+                            <Skeleton width="30%" />
+                            <Skeleton height="2.6rem" />
+                            <Skeleton height="2.6rem" />
+                            <Skeleton height="2.4rem" width="9rem" />
+                        </div>
                     </Card>
                 </Section>
             ))}
@@ -46,7 +51,6 @@ export function Component() {
     return (
         <div className="stack">
             <PageHead title="Settings" note="Your account, your website and your Meta connection." />
-            <ReadOnlyHint />
             {metaError !== undefined && (
                 <Banner tone="bad" title="Meta was not connected" live>
                     {metaError}
@@ -58,7 +62,7 @@ export function Component() {
                 <>
                     <AccountForm user={settings.data.user} />
                     <WebsiteSection website={settings.data.website} />
-                    <MetaSection meta={settings.data.meta} />
+                    <MetaSection meta={settings.data.meta} started={settings.data.website.connected} />
                     <PasswordForm email={settings.data.user.email} />
                 </>
             )}

@@ -86,7 +86,7 @@ function UrlForm({ website, readOnly, onUpdated }: { website: Website; readOnly:
                     value={url}
                     onChange={(event) => setEdited(event.target.value)}
                     error={fieldError(update.error, 'website.url')}
-                    hint="The page that lists what you sell. Your ads keep the items they have until the new page is read."
+                    hint={`The page that lists what you sell.${website.connected ? ' Your ads keep the items they have until the new page is read.' : ''}`}
                 />
                 <div className={css.actions}>
                     <Button type="submit" busy={update.isPending}>

@@ -6,7 +6,7 @@ import { announcementsQuery } from '../../api/queries';
 import { formatMoment } from '../../lib/format';
 import { useTimeZone } from '../../lib/time-zone';
 import { useViewAs } from '../../lib/view-as';
-import { Badge, Button, ButtonLink, Card, EmptyState, ErrorState, Loading, PageHead, ReadOnlyHint, Skeleton } from '../../ui';
+import { Badge, Button, ButtonLink, Card, EmptyState, ErrorState, Loading, PageHead, Skeleton } from '../../ui';
 import { showToast } from '../../ui/toast';
 import css from './templates.module.css';
 
@@ -88,7 +88,6 @@ export function Component() {
     return (
         <div className="stack">
             <PageHead title="Templates" note="New ad templates and what else is new, the latest first." />
-            <ReadOnlyHint />
             {announcements.isPending && <ListSkeleton />}
             {announcements.isError && <ErrorState error={announcements.error} onRetry={() => void announcements.refetch()} busy={announcements.isFetching} />}
             {announcements.isSuccess && announcements.data.announcements.length === 0 && (
