@@ -30,7 +30,9 @@ static inline enum rpc_code as_customer(void *self, struct rpc_server_call *call
     (void)self;
     (void)status;
     struct rpc_principal *principal = rpc_server_call_principal(call);
-    principal->kind = RPC_PRINCIPAL_CUSTOMER;
+    bool is_operators =
+        strcmp(rpc_server_call_method(call)->service_name, "lotcast.v1.Operations") == 0;
+    principal->kind = is_operators ? RPC_PRINCIPAL_OPERATOR : RPC_PRINCIPAL_CUSTOMER;
     principal->customer_id = CUSTOMER;
     return RPC_OK;
 }
