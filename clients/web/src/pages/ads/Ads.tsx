@@ -7,6 +7,7 @@ import { Card, ErrorState, Loading, PageHead, Skeleton, Tabs } from '../../ui';
 import { AutomationTab } from './AutomationTab';
 import { CampaignTab } from './CampaignTab';
 import { RemovalDialog } from './RemovalDialog';
+import { LoadError } from '../shared/LoadError';
 import { StatusTab } from './StatusTab';
 import { useSync } from './useSync';
 
@@ -51,6 +52,11 @@ export function Component() {
     return (
         <div className="stack">
             <PageHead title="Ads" />
+            {data !== undefined && ads.isRefetchError && (
+                <LoadError error={ads.error} onRetry={() => void ads.refetch()} busy={ads.isFetching}>
+                    What you see is from before.
+                </LoadError>
+            )}
             {data !== undefined ? (
                 <Tabs
                     label="Ads"

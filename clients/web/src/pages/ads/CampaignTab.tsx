@@ -59,7 +59,7 @@ function StateCard({ status, readOnly }: { status: CampaignStatus; readOnly: boo
                 title="Pause your ads?"
                 actions={
                     <>
-                        <Button onClick={() => setAsks(false)} disabled={change.isPending}>
+                        <Button onClick={() => setAsks(false)} disabled={change.isPending} autoFocus>
                             Cancel
                         </Button>
                         <Button variant="danger" onClick={pause} busy={change.isPending}>

@@ -3,6 +3,7 @@ import { type FormEvent, useState } from 'react';
 import { Link, useNavigate, useSearchParams } from 'react-router-dom';
 
 import { api, dataOf } from '../../api/client';
+import { useFormFocus } from '../../lib/focus';
 import { fieldError, formError } from '../../lib/form';
 import { forgetSession } from '../../lib/session';
 import { Banner, Button, TextField, useTitle } from '../../ui';
@@ -31,6 +32,7 @@ export function Component() {
             void navigate(returnPath(next, redirectTo) ?? redirectTo, { replace: true });
         },
     });
+    const formRef = useFormFocus(logIn.isPending);
     const set = (name: keyof typeof form) => (event: { target: { value: string } }) => setForm({ ...form, [name]: event.target.value });
     const submit = (event: FormEvent) => {
         event.preventDefault();
@@ -43,7 +45,7 @@ export function Component() {
                 <h1>Log in</h1>
                 {next !== null && <p className="muted">Please log in to go on where you were.</p>}
             </div>
-            <form onSubmit={submit} noValidate>
+            <form ref={formRef} onSubmit={submit} noValidate>
                 <fieldset disabled={logIn.isPending} className="stack">
                     {failed !== undefined && (
                         <Banner tone="bad" live>

@@ -3,6 +3,7 @@ import { type FormEvent, useState } from 'react';
 import { Link, useNavigate } from 'react-router-dom';
 
 import { api, dataOf } from '../../api/client';
+import { useFormFocus } from '../../lib/focus';
 import { fieldError, formError } from '../../lib/form';
 import { forgetSession } from '../../lib/session';
 import { Banner, Button, TextField, useTitle } from '../../ui';
@@ -20,6 +21,7 @@ export function Component() {
             void navigate(redirectTo);
         },
     });
+    const formRef = useFormFocus(signUp.isPending);
     const set = (name: keyof typeof form) => (event: { target: { value: string } }) => setForm({ ...form, [name]: event.target.value });
     const submit = (event: FormEvent) => {
         event.preventDefault();
@@ -32,7 +34,7 @@ export function Component() {
                 <h1>Create your account</h1>
                 <p className="muted">Your ads can be running in five minutes.</p>
             </div>
-            <form onSubmit={submit} noValidate>
+            <form ref={formRef} onSubmit={submit} noValidate>
                 <fieldset disabled={signUp.isPending} className="stack">
                     {failed !== undefined && (
                         <Banner tone="bad" live>

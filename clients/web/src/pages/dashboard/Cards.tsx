@@ -54,11 +54,13 @@ export function InventoryCard({ dashboard }: { dashboard: Dashboard }) {
                 </div>
                 <p className="muted">{lastSyncAt === null ? 'Not sent to Meta yet' : `Read and sent to Meta ${lastSync}`}</p>
             </div>
-            <div className={css.factFoot}>
-                <ButtonLink to="/app/inventory" size="small">
-                    See all items
-                </ButtonLink>
-            </div>
+            {itemCount > 0 && (
+                <div className={css.factFoot}>
+                    <ButtonLink to="/app/inventory" size="small">
+                        See all items
+                    </ButtonLink>
+                </div>
+            )}
         </Card>
     );
 }

@@ -1,12 +1,12 @@
 /* How the ads stand, at a glance; asked again every 60 s (data-flows.md, "Dashboard Data Flow"). */
 import { useQuery } from '@tanstack/react-query';
 import { RefreshCw } from 'lucide-react';
-import { useEffect, useState } from 'react';
+import { useState } from 'react';
 
 import type { Schemas } from '../../api/client';
 import { DASHBOARD_REFRESH_MS, dashboardQuery } from '../../api/queries';
-import { Banner, Button, Card, ErrorState, Loading, PageHead, Skeleton } from '../../ui';
-import { showToast } from '../../ui/toast';
+import { Button, Card, ErrorState, Loading, PageHead, Skeleton } from '../../ui';
+import { LoadError } from '../shared/LoadError';
 import { CreditsCard, InventoryCard } from './Cards';
 import { Figures } from './Figures';
 import { SetupHero } from './SetupHero';
@@ -41,25 +41,6 @@ function Placeholder() {
                 </Card>
             </div>
         </Loading>
-    );
-}
-
-/* A refetch that failed: what is shown is older than it should be. */
-function Outdated({ error, onRetry, busy }: { error: unknown; onRetry: () => void; busy: boolean }) {
-    useEffect(() => showToast('bad', 'Could not load data'), [error]);
-    return (
-        <Banner
-            tone="bad"
-            title="Could not load data"
-            live
-            action={
-                <Button size="small" onClick={onRetry} busy={busy}>
-                    Retry
-                </Button>
-            }
-        >
-            What you see is from before. We try again every minute.
-        </Banner>
     );
 }
 
@@ -99,7 +80,11 @@ export function Component() {
                     )
                 }
             />
-            {data !== undefined && query.isRefetchError && <Outdated error={error} onRetry={refresh} busy={query.isFetching} />}
+            {data !== undefined && query.isRefetchError && (
+                <LoadError error={error} onRetry={refresh} busy={query.isFetching}>
+                    What you see is from before. We try again every minute.
+                </LoadError>
+            )}
             {data !== undefined ? <Content dashboard={data} /> : query.isError ? <ErrorState error={error} onRetry={refresh} busy={query.isFetching} /> : <Placeholder />}
         </div>
     );

@@ -2,11 +2,12 @@
 import { type UseQueryResult, useMutation } from '@tanstack/react-query';
 import { useSearchParams } from 'react-router-dom';
 
-import { type Schemas, api, dataOf } from '../../api/client';
+import { ApiError, type Schemas, api, dataOf } from '../../api/client';
 import { metaAccountsQuery, queryClient } from '../../api/queries';
 import { fieldError, formError } from '../../lib/form';
-import { Badge, Banner, ButtonAnchor, Details, ErrorState, Loading, SelectField, Skeleton } from '../../ui';
+import { Badge, Banner, ButtonAnchor, Details, Loading, SelectField, Skeleton } from '../../ui';
 import { showToast } from '../../ui/toast';
+import { LoadError } from '../shared/LoadError';
 import css from './onboarding.module.css';
 
 type Accounts = Schemas['GetMetaAccountsResponse'];
@@ -158,7 +159,13 @@ interface Props {
 export function MetaPart({ accounts, notConnected, data }: Props) {
     if (notConnected) return <NotConnected />;
     if (data !== undefined) return <Connected data={data} />;
-    if (accounts.isError) return <ErrorState error={accounts.error} onRetry={() => void accounts.refetch()} busy={accounts.isFetching} />;
+    if (accounts.isError) {
+        return (
+            <LoadError error={accounts.error} onRetry={() => void accounts.refetch()} busy={accounts.isFetching}>
+                {accounts.error instanceof ApiError ? accounts.error.message : 'Something went wrong. Try again in a moment.'}
+            </LoadError>
+        );
+    }
     return (
         <Loading label="Loading your Meta accounts">
             <Skeleton height="26px" width="120px" />

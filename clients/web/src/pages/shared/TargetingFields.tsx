@@ -54,7 +54,8 @@ export function TargetingFields({ value, onChange, error, disabled = false }: Pr
     // An error about the whole is shown at its first field.
     const whole = fieldError(error, 'targeting');
     const age = { min: fieldError(error, 'targeting.ageMin'), max: fieldError(error, 'targeting.ageMax') };
-    const countries = fieldError(error, 'targeting.countries') ?? (age.min === undefined && age.max === undefined ? whole : undefined);
+    const own = fieldError(error, 'targeting.countries') ?? (age.min === undefined && age.max === undefined ? whole : undefined);
+    const countries = own !== undefined && value.countries.length === 0 ? 'Please choose at least one country' : own;
     return (
         <>
             <CountryPicker value={value.countries} onChange={(countryCodes) => onChange({ ...value, countries: countryCodes })} error={countries} disabled={disabled} />
