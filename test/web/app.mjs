@@ -135,7 +135,11 @@ class Person {
             if (['error', 'warning'].includes(message.type())) this.said.push(message.text());
         });
         page.on('pageerror', (error) => this.said.push(`${error}`));
-        page.on('requestfailed', (request) => this.failed.push(`${request.method()} ${request.url()}: ${request.failure()?.errorText}`));
+        page.on('requestfailed', (request) => {
+            // What the page or the browser no longer wants is no failure.
+            const why = request.failure()?.errorText;
+            if (why !== 'net::ERR_ABORTED') this.failed.push(`${request.method()} ${request.url()}: ${why}`);
+        });
         context.addInitScript(() => {
             const say = (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
             document.addEventListener('securitypolicyviolation', say);
