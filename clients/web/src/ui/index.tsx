@@ -1,6 +1,6 @@
 /* The parts that all pages are made of. Behaviour and roles of dialogs, switches and tabs are Headless UI's. */
 import { Dialog as HeadlessDialog, DialogPanel, DialogTitle, Switch as HeadlessSwitch, Tab, TabGroup, TabList, TabPanel, TabPanels } from '@headlessui/react';
-import { AlertTriangle, CircleAlert, CircleCheck, Info, Lock, RotateCw } from 'lucide-react';
+import { AlertTriangle, ChevronDown, CircleAlert, CircleCheck, Info, Lock, RotateCw } from 'lucide-react';
 import { type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, useEffect, useId, useLayoutEffect, useRef } from 'react';
 import { Link, Navigate, useLocation } from 'react-router-dom';
 
@@ -289,7 +289,10 @@ export function SelectField({ label, hint, error, hideLabel = false, id: givenId
             <label htmlFor={id} className={hideLabel ? 'visually-hidden' : css.label}>
                 {label}
             </label>
-            <select {...select} id={id} className={classes(css.input, css.select)} aria-invalid={error !== undefined || undefined} aria-describedby={describedBy(id, hint, error)} />
+            <div className={css.selectFrame}>
+                <select {...select} id={id} className={classes(css.input, css.select)} aria-invalid={error !== undefined || undefined} aria-describedby={describedBy(id, hint, error)} />
+                <ChevronDown size={17} aria-hidden="true" />
+            </div>
             {hint !== undefined && (
                 <div id={`${id}-hint`} className={css.hint}>
                     {hint}

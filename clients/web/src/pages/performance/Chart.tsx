@@ -91,7 +91,7 @@ function optionsOf({ kind, title }: ChartProps, at: HTMLElement, onHover: (hover
         padding: [12, 26, 0, 0],
         legend: { show: false },
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
-        cursor: { y: false, move: toDay, drag: { x: false, y: false }, points: { show: kind === 'line', size: 9, fill: colour.line, stroke: colour.surface, width: 2 } },
+        cursor: { y: false, move: toDay, drag: { x: false, y: false }, points: kind === 'line' ? { size: 10, fill: colour.line, stroke: colour.surface, width: 2 } : { show: false } },
         scales: {
             x: { time: true, range: (_chart, min, max) => [min - edge, max + edge] },
             y: { range: (_chart, _min, max) => [0, Math.max(1, max) * 1.1] },
