@@ -411,18 +411,21 @@ int64_t store__image_number(const struct store_image *image, size_t entry, size_
     return image->numbers[entry * image->cover_count + cover];
 }
 
-/* Blocks that may have a word which has this in it. */
-static void find_blocks(const struct store_image *image, struct span searched, uint64_t *blocks)
+/* Blocks that may have a word which has this in it. False if none can. */
+static bool find_blocks(const struct store_image *image, struct span searched, uint64_t *blocks)
 {
     size_t last = image->block_count % BITS;
+    uint64_t any = 1;
     memset(blocks, 0xff, image->block_row * sizeof *blocks);
     if (last != 0)
         blocks[image->block_row - 1] = (UINT64_C(1) << last) - 1;
-    for (size_t at = 0; at + GRAM_BYTES <= searched.len; at++) {
+    for (size_t at = 0; at + GRAM_BYTES <= searched.len && any != 0; at++) {
         const uint64_t *row = image->grams + gram_of(searched.data + at) * image->block_row;
+        any = 0;
         for (size_t i = 0; i < image->block_row; i++)
-            blocks[i] &= row[i];
+            any |= blocks[i] &= row[i];
     }
+    return any != 0;
 }
 
 /* Adds the entries of the block's words that have this in them. */
@@ -446,37 +449,48 @@ static void search_block(const struct store_image *image, size_t block, struct s
     }
 }
 
-static void search_word(const struct store_image *image, struct span searched, uint64_t *blocks,
-                        uint64_t *entries)
+static void search_blocks(const struct store_image *image, struct span searched,
+                          const uint64_t *blocks, uint64_t *entries)
 {
-    find_blocks(image, searched, blocks);
     for (size_t i = 0; i < image->block_row; i++) {
         for (uint64_t left = blocks[i]; left != 0; left &= left - 1)
             search_block(image, i * BITS + (size_t)__builtin_ctzll(left), searched, entries);
     }
 }
 
-uint64_t *store__image_match(const struct store_image *image, const struct span *words,
-                             size_t word_count, struct arena *arena)
+static uint64_t *all_entries(const struct store_image *image, struct arena *arena)
 {
     size_t row = (image->count + BITS - 1) / BITS;
     uint64_t *all = arena_calloc(arena, row, sizeof *all);
-    uint64_t *blocks = arena_calloc(arena, image->block_row, sizeof *blocks);
-    uint64_t *further = word_count < 2 ? all : arena_calloc(arena, row, sizeof *further);
-    if (all == NULL || blocks == NULL || further == NULL)
+    if (all == NULL)
         return NULL;
-    if (word_count == 0) {
-        memset(all, 0xff, row * sizeof *all);
-        if (image->count % BITS != 0)
-            all[row - 1] = (UINT64_C(1) << image->count % BITS) - 1;
-        return all;
-    }
-    search_word(image, words[0], blocks, all);
-    for (size_t i = 1; i < word_count; i++) {
-        memset(further, 0, row * sizeof *further);
-        search_word(image, words[i], blocks, further);
-        for (size_t at = 0; at < row; at++)
-            all[at] &= further[at];
-    }
+    memset(all, 0xff, row * sizeof *all);
+    if (image->count % BITS != 0)
+        all[row - 1] = (UINT64_C(1) << image->count % BITS) - 1;
     return all;
+}
+
+bool store__image_match(const struct store_image *image, const struct span *words,
+                        size_t word_count, struct arena *arena, const uint64_t **ret_entries)
+{
+    size_t row = (image->count + BITS - 1) / BITS;
+    uint64_t *blocks = arena_calloc(arena, image->block_row, sizeof *blocks);
+    uint64_t *all = word_count == 0 ? all_entries(image, arena) : NULL;
+    if (blocks == NULL || (word_count == 0 && all == NULL))
+        return false;
+    for (size_t i = 0; i < word_count; i++) {
+        if (!find_blocks(image, words[i], blocks)) {
+            *ret_entries = NULL;
+            return true;
+        }
+        uint64_t *found = arena_calloc(arena, row, sizeof *found);
+        if (found == NULL)
+            return false;
+        search_blocks(image, words[i], blocks, found);
+        for (size_t at = 0; all != NULL && at < row; at++)
+            found[at] &= all[at];
+        all = found;
+    }
+    *ret_entries = all;
+    return true;
 }

@@ -59,11 +59,12 @@ struct span store__image_key(const struct store_image *image, size_t entry);
 /* The covered number of this place in index->covers. */
 int64_t store__image_number(const struct store_image *image, size_t entry, size_t cover);
 /*
- * Which entries have all words: a bit for each, lowest first, in 64s. All of them where there are
- * no words. NULL when the arena is full.
+ * Which entries have all words: a bit for each, lowest first, in 64s; NULL: none. All of them where
+ * there are no words. False when the arena is full.
  */
-uint64_t *store__image_match(const struct store_image *image, const struct span *words,
-                             size_t word_count, struct arena *arena);
+bool store__image_match(const struct store_image *image, const struct span *words,
+                        size_t word_count, struct arena *arena, const uint64_t **ret_entries)
+    __attribute__((warn_unused_result));
 
 /* --- for the set of images --- */
 

@@ -485,10 +485,12 @@ static enum rpc_code fill_from_image(struct walk *walk, const struct store_query
     size_t count = store__image_count(image);
     bool needs_all = query->want_total || walk->range->count_only || query->order.is_set;
     bool only_counts = query->filter_count == 0 && !query->order.is_set;
-    const uint64_t *found =
-        store__image_match(image, query->words, query->word_count, walk->reader->context->arena);
-    if (found == NULL)
+    const uint64_t *found = NULL;
+    if (!store__image_match(image, query->words, query->word_count, walk->reader->context->arena,
+                            &found))
         return out_of_memory(status);
+    if (found == NULL)
+        return RPC_OK;
     for (size_t base = 0; base < count && (!page->more || needs_all); base += 64) {
         uint64_t left = found[base / 64];
         int64_t here = __builtin_popcountll(left);

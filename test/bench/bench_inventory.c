@@ -3,9 +3,8 @@
  *
  *   bench_inventory [DIRECTORY]      (default /var/tmp: the store writes to its disk)
  *
- * The store runs in this process behind ipc, as another role would call it. Items have titles,
- * descriptions and identities as long as real ones. Each question is asked ROUNDS times by one
- * caller, with its total; the 99th percentile is printed beside the figures.
+ * The store runs in this process behind ipc, as another role would call it. Each question is asked
+ * ROUNDS times by one caller, with its total; the 99th percentile is printed beside the figures.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "rpc/base/clock.h"
 #include "store/client.h"
 #include "store/store.h"
+#include "test/bench/items.h"
 #include "test/bench/report.h"
 
 #define ITEMS 100000
@@ -40,53 +40,6 @@ static void expect_ok(const char *what, enum rpc_code code, const struct rpc_sta
 
 /* --- items --- */
 
-struct texts {
-    char title[96], identity[64], url[128], vin[24], sku[24];
-};
-
-static const char *const brands[] = {"Honda", "Toyota", "Ford", "Škoda", "Citroën", "BMW", "Kia"};
-static const char *const models[] = {"Civic", "Corolla", "F-150",   "Octavia",
-                                     "C3",    "X5",      "Sportage"};
-static const char *const trims[] = {"EX-L",      "Touring Sedan", "Lariat SuperCrew", "RS Combi",
-                                    "Feel Pack", "xDrive40i",     "GT-Line AWD"};
-static const char description[] =
-    "One owner, accident free, full service history. Heated seats, adaptive cruise control, "
-    "navigation, rear-view camera, wireless charging, LED headlights and a panoramic roof. "
-    "Inspected by our workshop on 150 points and ready to drive home today. Financing is available "
-    "from 1.9 % a year; trade-ins are welcome. Call us, or come by for a test drive: we are open "
-    "from Monday to Saturday, and there is always coffee.";
-
-static void make_item(int64_t customer_id, int64_t number, struct texts *texts,
-                      Lotcast__V1__ItemRecord *ret_item)
-{
-    /* Scattered, the same in every run. */
-    uint64_t hash = (uint64_t)number * 0x9e3779b97f4a7c15u;
-    size_t brand = (hash >> 32) % 7;
-    lotcast__v1__item_record__init(ret_item);
-    (void)snprintf(texts->title, sizeof texts->title, "%d %s %s %s", 2005 + (int)(hash >> 40) % 21,
-                   brands[brand], models[brand], trims[(hash >> 24) % 7]);
-    (void)snprintf(texts->vin, sizeof texts->vin, "1HG%014lld", (long long)(hash >> 20));
-    (void)snprintf(texts->sku, sizeof texts->sku, "STK-%06lld", (long long)number);
-    (void)snprintf(texts->identity, sizeof texts->identity, "vin:%s-%lld", texts->vin,
-                   (long long)number);
-    (void)snprintf(texts->url, sizeof texts->url, "https://www.dealer.example/inventory/%lld-%s",
-                   (long long)number, models[brand]);
-    ret_item->customer_id = customer_id;
-    ret_item->item_id = number;
-    ret_item->identity = texts->identity;
-    ret_item->title = texts->title;
-    ret_item->description = (char *)description;
-    ret_item->url = texts->url;
-    ret_item->image_url = texts->url;
-    ret_item->price_minor = number % 50 == 0 ? -1 : (int64_t)((hash >> 16) % 9000000);
-    ret_item->currency = (char *)"USD";
-    ret_item->in_stock = (hash >> 8) % 5 != 0;
-    ret_item->brand = (char *)brands[brand];
-    ret_item->model = (char *)models[brand];
-    ret_item->vin = texts->vin;
-    ret_item->sku = texts->sku;
-}
-
 static void fill(struct store_client *client, int64_t customer_id)
 {
     struct arena arena;
@@ -97,9 +50,9 @@ static void fill(struct store_client *client, int64_t customer_id)
         struct store_commit commit;
         store_commit_init(&commit, client, &context);
         for (int64_t i = 0; i < ITEMS_A_COMMIT; i++) {
-            struct texts texts;
+            struct item_texts texts;
             Lotcast__V1__ItemRecord item;
-            make_item(customer_id, number + i, &texts, &item);
+            bench_item_make(customer_id, number + i, &texts, &item);
             (void)store_commit_put(&commit, &item);
         }
         expect_ok("commit", store_commit_send(&commit, &context, NULL, &status), &status);
