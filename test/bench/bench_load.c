@@ -49,6 +49,9 @@
 /* Requests that are due are looked for so often. */
 #define TICK_NS 100000
 #define GRACE_NS (5 * NS_A_S)
+/* An answer that comes later than this is late; and how many seconds are looked at for such. */
+#define LATE_NS (10 * INT64_C(1000000))
+#define SECONDS_MAX 3600
 /* Latencies: so many steps within each power of two of ns. */
 #define STEP_BITS 6
 #define STEPS ((size_t)1 << STEP_BITS)
@@ -66,6 +69,12 @@ struct connection {
     int64_t due_ns;
     size_t received;
     char answer[ANSWER_BYTES_MAX];
+};
+
+/* What was due in one second. */
+struct second {
+    uint32_t answers, late;
+    int64_t latency_ns_max;
 };
 
 /* Where all answers are to be the same. */
@@ -96,7 +105,8 @@ struct load {
     size_t length_at, body_at; /* of the last answer: most have the same head */
     int64_t last_ns;           /* when a right answer came last */
     bool timed;                /* there is a rate */
-    int64_t end_ns;
+    int64_t begin_ns, end_ns;
+    struct second seconds[SECONDS_MAX];
     int64_t answered, answered_in_time, wrong, unanswered, in_flight;
     uint64_t slots[SLOTS];
     int64_t latency_ns_max, latency_ns_max_at; /* the answer's time */
@@ -149,8 +159,14 @@ static double percentile_ms(const struct load *load, double part)
     return 0;
 }
 
-static void count_latency(struct load *load, int64_t ns)
+static void count_latency(struct load *load, int64_t due_ns, int64_t ns)
 {
+    int64_t at_s = (due_ns - load->begin_ns) / NS_A_S;
+    struct second *second = &load->seconds[at_s < 0 || at_s >= SECONDS_MAX ? 0 : at_s];
+    second->answers++;
+    second->late += ns > LATE_NS;
+    if (ns > second->latency_ns_max)
+        second->latency_ns_max = ns;
     load->slots[slot_of(ns)]++;
     if (ns > load->latency_ns_max) {
         load->latency_ns_max = ns;
@@ -321,7 +337,7 @@ static void answer_done(struct load *load, struct connection *connection, const 
     load->in_flight--;
     connection->busy = false;
     idle_push(load, connection);
-    count_latency(load, at_ns - connection->due_ns);
+    count_latency(load, connection->due_ns, at_ns - connection->due_ns);
     if (!is_right(load, connection, body)) {
         if (load->wrong++ == 0)
             (void)fprintf(stderr, "bench_load: a wrong answer:\n%s\n", connection->answer);
@@ -402,23 +418,25 @@ static void wait_for_events(struct load *load, int64_t wait_ns)
 
 /* --- running --- */
 
+static int64_t due_of(const struct load *load, int64_t poll, double rate)
+{
+    return load->begin_ns + (int64_t)((double)poll * (double)NS_A_S / rate);
+}
+
 /* Asks what is due by now, as far as connections are free; how many have been asked in all. */
-static int64_t ask_due(struct load *load, int64_t begin_ns, int64_t asked, int64_t due, double rate)
+static int64_t ask_due(struct load *load, int64_t asked, int64_t due, double rate)
 {
     int64_t now = now_ns();
-    while (load->idle_count > 0 && asked < due) {
-        int64_t due_ns = begin_ns + (int64_t)((double)asked * (double)NS_A_S / rate);
-        if (due_ns > now)
-            break;
-        ask(load, due_ns);
+    while (load->idle_count > 0 && asked < due && due_of(load, asked, rate) <= now) {
+        ask(load, due_of(load, asked, rate));
         asked++;
     }
     return asked;
 }
 
-static void report(const struct load *load, int64_t begin_ns, int64_t seconds)
+static void report(const struct load *load, int64_t seconds)
 {
-    double span_s = (double)(load->last_ns - begin_ns) / (double)NS_A_S;
+    double span_s = (double)(load->last_ns - load->begin_ns) / (double)NS_A_S;
     double rate = (double)load->answered_in_time / (double)seconds;
     if (load->timed)
         rate = (double)load->answered / (span_s > (double)seconds ? span_s : (double)seconds);
@@ -426,34 +444,41 @@ static void report(const struct load *load, int64_t begin_ns, int64_t seconds)
            "max_at_s %.1f wrong %" PRId64 " unanswered %" PRId64 " changes %" PRId64 "\n",
            load->answered, rate, percentile_ms(load, 0.5), percentile_ms(load, 0.99),
            percentile_ms(load, 0.999), (double)load->latency_ns_max / 1e6,
-           (double)(load->latency_ns_max_at - begin_ns) / (double)NS_A_S, load->wrong,
+           (double)(load->latency_ns_max_at - load->begin_ns) / (double)NS_A_S, load->wrong,
            load->unanswered, load->same == NULL ? 0 : load->same->changes);
+    for (size_t i = 0; load->timed && i < SECONDS_MAX; i++) {
+        const struct second *second = &load->seconds[i];
+        if (100 * (uint64_t)second->late > second->answers)
+            printf("late %zu of %" PRIu32 " in second %zu max_ms %.1f\n", (size_t)second->late,
+                   second->answers, i, (double)second->latency_ns_max / 1e6);
+    }
 }
 
 static void run(struct load *load, int64_t seconds, double rate)
 {
-    int64_t begin_ns = now_ns();
     int64_t due = (int64_t)(rate * (double)seconds);
     int64_t asked = 0;
     load->timed = rate > 0;
-    load->end_ns = begin_ns + seconds * NS_A_S;
+    load->begin_ns = now_ns();
+    load->end_ns = load->begin_ns + seconds * NS_A_S;
     while (now_ns() < load->end_ns) {
         while (!load->timed && load->idle_count > 0)
             ask(load, now_ns());
-        asked = ask_due(load, begin_ns, asked, due, rate);
+        asked = ask_due(load, asked, due, rate);
         wait_for_events(load, TICK_NS);
     }
     while ((load->in_flight > 0 || asked < due) && now_ns() < load->end_ns + GRACE_NS) {
-        asked = ask_due(load, begin_ns, asked, due, rate);
+        asked = ask_due(load, asked, due, rate);
         wait_for_events(load, TICK_NS);
     }
     /* Of those that never came, the wait so far is known. */
     load->unanswered += load->in_flight;
     for (; asked < due; asked++) {
+        int64_t due_ns = due_of(load, asked, rate);
         load->unanswered++;
-        count_latency(load, now_ns() - begin_ns - (int64_t)((double)asked * (double)NS_A_S / rate));
+        count_latency(load, due_ns, now_ns() - due_ns);
     }
-    report(load, begin_ns, seconds);
+    report(load, seconds);
 }
 
 static void hold(struct load *load)
