@@ -3,6 +3,7 @@
  */
 #include <curl/curl.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +18,7 @@
 #include "rpc/base/clock.h"
 #include "rpc/base/metrics.h"
 #include "test/integration/rest_fixture.h"
+#include "test/support/process.h"
 
 #define HOST "Host: x\r\n"
 #define SESSION "Cookie: lotcast_session=good\r\n"
@@ -45,14 +47,22 @@ static int64_t metric(const char *name)
     return value;
 }
 
+struct wanted {
+    const char *name;
+    int64_t value;
+};
+
+static bool metric_is(void *wanted_)
+{
+    const struct wanted *wanted = wanted_;
+    return metric(wanted->name) == wanted->value;
+}
+
 static void wait_for_metric(const char *name, int64_t value)
 {
-    int64_t seen = metric(name);
-    for (int i = 0; i < 1000 && seen != value; i++) {
-        usleep(10000);
-        seen = metric(name);
-    }
-    assert_int_equal(seen, value);
+    struct wanted wanted = {name, value};
+    if (!wait_until(metric_is, &wanted, 10000))
+        fail_msg("%s is %lld, not %lld", name, (long long)metric(name), (long long)value);
 }
 
 static void expect(int fd, int status)
@@ -267,8 +277,9 @@ static void test_slow_clients(void **state)
     int fd = raw_connect(&fixture);
     int64_t begin_ms = clock_mono_ms();
     raw_send(fd, "GET /healthz HTTP/1.1\r\n" HOST "A: ");
-    while (clock_mono_ms() - begin_ms < 5000 && send(fd, "a", 1, MSG_NOSIGNAL) == 1)
-        usleep(20000);
+    struct pollfd closed = {.fd = fd, .events = POLLIN};
+    while (clock_mono_ms() - begin_ms < 5000 && poll(&closed, 1, 20) == 0)
+        (void)send(fd, "a", 1, MSG_NOSIGNAL);
     assert_true(clock_mono_ms() - begin_ms < 3000);
     (void)close(fd);
     wait_for_metric("lotcast_http_connections", 0);
@@ -601,6 +612,11 @@ static void *make_load(void *arg)
     return NULL;
 }
 
+static bool has_load(void *load)
+{
+    return atomic_load(&((struct load *)load)->answered) >= 500;
+}
+
 static void test_drain_under_load(void **state)
 {
     (void)state;
@@ -610,8 +626,7 @@ static void test_drain_under_load(void **state)
     struct load load = {.fixture = &fixture};
     for (size_t i = 0; i < 8; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, make_load, &load), 0);
-    while (atomic_load(&load.answered) < 500)
-        usleep(1000);
+    assert_true(wait_until(has_load, &load, 60000));
     struct drainer drainer = {&fixture, 5000, 0};
     (void)drain(&drainer);
     atomic_store(&load.stop, true);

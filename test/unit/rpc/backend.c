@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -22,10 +21,22 @@ static enum backend_answer take_answer(struct backend *backend)
     return times == 0 ? BACKEND_OK : (enum backend_answer)atomic_load(&backend->answer);
 }
 
+struct hanging {
+    struct backend *backend;
+    struct rpc_server_call *call;
+};
+
+static bool is_let_go(void *hanging_)
+{
+    const struct hanging *hanging = hanging_;
+    return !atomic_load(&hanging->backend->hangs) ||
+           rpc_context_stopped(rpc_server_call_context(hanging->call));
+}
+
 static enum rpc_code hang(struct backend *backend, struct rpc_server_call *call)
 {
-    while (atomic_load(&backend->hangs) && !rpc_context_stopped(rpc_server_call_context(call)))
-        (void)usleep(1000);
+    struct hanging hanging = {backend, call};
+    assert_true(wait_until(is_let_go, &hanging, READY_MS));
     return RPC_OK;
 }
 

@@ -27,6 +27,8 @@
 
 #define LONG_MS 20000
 /* A receive of the tests' own sockets at most, in ms. */
+/* Another user of the machine. */
+#define NOBODY ((uid_t)65534)
 #define RECEIVE_MS 10000
 
 struct under_test {
@@ -388,29 +390,28 @@ static void test_peers_that_leave(void **state)
     rpc_channel_close(channel);
 }
 
-/* In a child: becomes another user, connects, and looks whether it is greeted. */
-static bool nobody_is_taken(unsigned port)
+/* In a child: becomes that user, connects, and looks whether it is greeted. */
+static bool is_taken(uid_t user, unsigned port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)port),
                                   .sin_addr = {htonl(INADDR_LOOPBACK)}};
     uint8_t byte;
-    if (setuid(65534) != 0)
-        return true;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (setuid(user) != 0)
+        abort();
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* it is that user's */
     if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
-        return true;
+        abort();
     (void)send(fd, greeting, 8, MSG_NOSIGNAL);
     return recv(fd, &byte, 1, 0) == 1;
 }
 
-/* Another user of the machine is hung up on. */
+/* Our own user is taken, and another of the machine, where we may play one, is hung up on. */
 static void test_foreign_uid_over_tcp(void **state)
 {
     struct under_test *test = *state;
-    if (geteuid() != 0) {
-        skip(); /* nobody else can be played */
-    }
+    const uid_t users[] = {geteuid(), NOBODY};
+    size_t user_count = geteuid() == 0 ? 2 : 1;
     static const char *const forms[] = {"req+tcp", "tcp"};
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         unsigned port = free_port();
@@ -418,11 +419,14 @@ static void test_foreign_uid_over_tcp(void **state)
         int status;
         (void)snprintf(url, sizeof url, "%s://127.0.0.1:%u", forms[i], port);
         fixture_listen(&test->fixture, url);
-        pid_t child = fork();
-        if (child == 0)
-            _exit(nobody_is_taken(port) ? 1 : 0);
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_int_equal(status, 0);
+        for (size_t u = 0; u < user_count; u++) {
+            pid_t child = fork();
+            if (child == 0)
+                _exit(is_taken(users[u], port) ? 1 : 0);
+            assert_int_equal(waitpid(child, &status, 0), child);
+            assert_true(WIFEXITED(status));
+            assert_int_equal(WEXITSTATUS(status), users[u] == geteuid());
+        }
     }
 }
 
