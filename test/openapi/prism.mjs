@@ -103,7 +103,8 @@ async function signUps(state) {
     state.customer = await signUp(state, 'jane@acme.example');
     await sign('409 EMAIL_TAKEN', { email: 'JANE@acme.example', password: PASSWORD, company: 'Other' });
     await sign('400 WEAK_PASSWORD', { email: 'a@acme.example', password: 'password', company: 'Other' });
-    await sign('400 INVALID_ARGUMENT', { email: 'a@acme.example', password: PASSWORD, company: '' });
+    await sign('400 INVALID_ARGUMENT', { email: 'a@acme.example', password: PASSWORD, company: '' }, { kind: INVALID });
+    await sign('400 INVALID_ARGUMENT', { email: 'a@acme.example', password: PASSWORD, company: ' ' });
     await sign('400 INVALID_EMAIL', { email: 'nobody', password: PASSWORD, company: 'Other' }, { kind: INVALID });
     await sign('400 INVALID_EMAIL', {}, { kind: INVALID });
     await sign('400 INVALID_EMAIL', undefined, { kind: INVALID });
@@ -162,7 +163,8 @@ async function newCustomers(state) {
 
 async function websites(state) {
     const post = (want, url, options) => ask(state, state.customer, want, 'POST', '/api/onboarding/website', { url }, options);
-    for (const url of ['invalid', 'ftp://acme.com', 'http://10.0.0.1/', '']) await post('400 INVALID_URL', url);
+    for (const url of ['invalid', 'ftp://acme.com', 'http://10.0.0.1/']) await post('400 INVALID_URL', url);
+    await post('400 INVALID_URL', '', { kind: INVALID });
     await post('400 INVALID_URL', undefined, { kind: INVALID });
     await post('400 INVALID_ARGUMENT', 7, { kind: INVALID });
     await post('422 WEBSITE_UNREACHABLE', `http://127.0.0.1:${await freePort()}/`);
@@ -174,9 +176,11 @@ async function websites(state) {
 
 async function metaAccounts(state) {
     const { customer } = state;
-    // Prism follows the redirects, and so ends at Meta's page and at the frontend's, which is not there.
+    // Prism follows the redirects, and so ends at Meta's page and at the frontend's, if it is there.
     await ask(state, customer, '200', 'GET', '/api/auth/meta/connect?returnTo=/app/settings');
-    await ask(state, customer, '404 NOT_FOUND', 'GET', '/api/auth/meta/callback?code=x&state=y');
+    // The page that it leads to, where the frontend is built in.
+    const page = await fetch(`${state.system.url}/onboarding/launch`, { headers: { accept: 'text/html' } });
+    await ask(state, customer, page.status === 200 ? '200' : '404 NOT_FOUND', 'GET', '/api/auth/meta/callback?code=x&state=y');
     await ask(state, newBrowser(state), '401 AUTH_REQUIRED', 'GET', '/api/auth/meta/connect', undefined, { kind: INVALID });
     await ask(state, customer, '409 META_NOT_CONNECTED', 'POST', '/api/onboarding/launch', LAUNCH);
     await connectMeta(state, customer);
@@ -235,7 +239,7 @@ async function ads(state) {
     await patch('200', { monthlyBudget: null, targeting: null });
     await patch('200', {});
     await patch('400 INVALID_BUDGET', { monthlyBudget: 1 }, { kind: INVALID });
-    await patch('400 INVALID_TARGETING', { targeting: { countries: [], ageMin: 21, ageMax: 60 } });
+    await patch('400 INVALID_TARGETING', { targeting: { countries: [], ageMin: 21, ageMax: 60 } }, { kind: INVALID });
     await control(state.system.says.meta, 'fail', { service: 'meta', method: 'POST', path: '/', times: -1, status: 500 });
     await patch('502 UPSTREAM_ERROR', { monthlyBudget: 3100 });
     await control(state.system.says.meta, 'clear', {});

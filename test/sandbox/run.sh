@@ -27,7 +27,23 @@ LOTCAST_SIGNUP_CREDITS=25187 start_lotcast lotcast "$listen"
 demo_customer "$email" "$password" "Acme Auto"
 admin=admin@lotcast.example
 admin_password=admin-password-1
-LOTCAST_DATA_DIR=$work/lotcast/data "$bin/lotctl" admin create --email "$admin" <<<"$admin_password" >/dev/null
+export LOTCAST_DATA_DIR=$work/lotcast/data
+"$bin/lotctl" admin create --email "$admin" <<<"$admin_password" >/dev/null
+"$bin/lotctl" suggestion publish --message "New template available" >/dev/null
+
+# What there is to click, unless the frontend was left out.
+if curl -sf -o /dev/null -H 'Accept: text/html' "$url/login"; then
+    cat <<TEXT
+
+Lotcast runs. In a browser:
+
+  $url/login     as $email, password $password: a customer whose ads run
+                 as $admin, password $admin_password: who sees all customers
+  $url/signup    a customer of your own. Their website is $site_url
+                 (type it where the address is asked for); Meta's dialog and Stripe's checkout are
+                 stand-ins, where Authorize and Pay are all there is to do
+TEXT
+fi
 
 cat <<TEXT
 
