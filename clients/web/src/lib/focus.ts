@@ -36,3 +36,15 @@ export function useFocusWhen<T extends HTMLElement>(shown: boolean): RefObject<T
     }, [shown]);
     return element;
 }
+
+/** When the ref's element goes while it has the focus, the page gets it (its main is the shells'). */
+export function useFocusOnLeave<T extends HTMLElement>(): RefObject<T | null> {
+    const element = useRef<T>(null);
+    useLayoutEffect(() => {
+        const shown = element.current;
+        return () => {
+            if (shown?.contains(document.activeElement)) document.getElementById('main')?.focus({ preventScroll: true });
+        };
+    }, []);
+    return element;
+}

@@ -5,6 +5,7 @@ import { type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode, ty
 import { Link, Navigate, useLocation } from 'react-router-dom';
 
 import { ApiError } from '../api/client';
+import { useFocusOnLeave } from '../lib/focus';
 import { formatCount } from '../lib/format';
 import { showToast } from './toast';
 import css from './ui.module.css';
@@ -378,9 +379,10 @@ function LoadFailed({ error, onRetry, busy = false }: ErrorStateProps) {
         showToast('bad', 'Could not load data');
     }, [error]);
     const message = error instanceof ApiError ? error.message : 'Something went wrong. Try again in a moment.';
+    const place = useFocusOnLeave<HTMLDivElement>();
     return (
         <Card>
-            <div className={css.state} role="alert">
+            <div className={css.state} role="alert" ref={place}>
                 <div className={css.stateIcon} aria-hidden="true">
                     <AlertTriangle />
                 </div>

@@ -47,7 +47,7 @@ function Placeholder() {
 export function Component() {
     const ads = useQuery(adsQuery);
     const [tab, selectTab] = useTab();
-    const sync = useSync(TABS[tab] === 'automation');
+    const sync = useSync(TABS[tab] === 'automation' && ads.data?.metaCampaign != null);
     const { data } = ads;
     return (
         <div className="stack">

@@ -5,7 +5,7 @@ import type { Schemas } from '../../api/client';
 import { formatRun } from '../../lib/format';
 import { useTimeZone } from '../../lib/time-zone';
 import { useViewAs } from '../../lib/view-as';
-import { Banner, Card, Switch } from '../../ui';
+import { Card, Switch } from '../../ui';
 import { NotLaunched } from './NotLaunched';
 import { SyncCard } from './SyncCard';
 import css from './ads.module.css';
@@ -50,10 +50,8 @@ function AutoSyncCard({ ads }: { ads: Ads }) {
 }
 
 export function AutomationTab({ ads, sync }: { ads: Ads; sync: Sync }) {
-    const viewAs = useViewAs();
     return (
         <>
-            {viewAs !== null && <Banner>You see this page as an admin: nothing can be changed here.</Banner>}
             <AutoSyncCard ads={ads} />
             {ads.metaCampaign === null ? <NotLaunched itemCount={ads.itemCount} /> : <SyncCard ads={ads} sync={sync} />}
         </>

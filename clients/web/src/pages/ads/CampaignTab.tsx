@@ -6,7 +6,7 @@ import { useState } from 'react';
 import { type Schemas, api, dataOf } from '../../api/client';
 import { adsQuery, dashboardQuery, queryClient } from '../../api/queries';
 import { useViewAs } from '../../lib/view-as';
-import { Banner, Button, Card, Dialog } from '../../ui';
+import { Button, Card, Dialog } from '../../ui';
 import { showToast } from '../../ui/toast';
 import { CampaignForm } from './CampaignForm';
 import { ChangeError } from './ChangeError';
@@ -79,12 +79,9 @@ export function CampaignTab({ ads }: { ads: Ads }) {
     const { metaCampaign } = ads;
     if (metaCampaign === null) return <NotLaunched itemCount={ads.itemCount} />;
     return (
-        <>
-            {viewAs !== null && <Banner>You see this page as an admin: nothing can be changed here.</Banner>}
-            <div className={css.campaign}>
-                <CampaignForm campaign={metaCampaign} readOnly={viewAs !== null} />
-                <StateCard status={metaCampaign.campaignStatus} readOnly={viewAs !== null} />
-            </div>
-        </>
+        <div className={css.campaign}>
+            <CampaignForm campaign={metaCampaign} readOnly={viewAs !== null} />
+            <StateCard status={metaCampaign.campaignStatus} readOnly={viewAs !== null} />
+        </div>
     );
 }

@@ -10,7 +10,7 @@ import { LoadError } from '../shared/LoadError';
 import { CreditsCard, InventoryCard } from './Cards';
 import { Figures } from './Figures';
 import { SetupHero } from './SetupHero';
-import { StatusHero } from './StatusHero';
+import { StatusHero, saysSuggestion } from './StatusHero';
 import { Suggestion } from './Suggestion';
 import css from './dashboard.module.css';
 
@@ -20,11 +20,13 @@ function Placeholder() {
     return (
         <Loading label="Loading your dashboard">
             <Card className={css.hero}>
-                <Skeleton height="26px" width="130px" />
-                <Skeleton height="30px" width="min(320px, 80%)" />
-                <Skeleton height="20px" width="min(460px, 100%)" />
+                <div className={css.heroBody}>
+                    <Skeleton height="26px" width="130px" />
+                    <Skeleton height="30px" width="min(320px, 80%)" />
+                    <Skeleton height="20px" width="min(460px, 100%)" />
+                </div>
             </Card>
-            <div className="grid-4">
+            <div className={css.figures}>
                 {['impressions', 'clicks', 'ctr', 'reach'].map((name) => (
                     <Card key={name} className={css.placeholderStat}>
                         <Skeleton height="18px" width="90px" />
@@ -46,10 +48,11 @@ function Placeholder() {
 
 function Content({ dashboard }: { dashboard: Dashboard }) {
     const setup = dashboard.status === 'setup';
+    const suggestion = saysSuggestion(dashboard) ? null : dashboard.suggestion;
     return (
         <>
             {setup ? <SetupHero dashboard={dashboard} /> : <StatusHero dashboard={dashboard} />}
-            {!setup && <Suggestion suggestion={dashboard.suggestion} />}
+            {!setup && <Suggestion suggestion={suggestion} />}
             {!setup && <Figures performance={dashboard.performance} status={dashboard.status} />}
             <div className="grid-2">
                 <CreditsCard credits={dashboard.credits} />

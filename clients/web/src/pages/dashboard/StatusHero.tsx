@@ -39,19 +39,28 @@ const standings: Record<Exclude<Shown, 'running' | 'attention'>, Standing> = {
     },
 };
 
-/* What attention is wanted for is what the suggestion says, unless another one came before it. */
-function attention(dashboard: Dashboard): Standing {
+/** Whether the status and the suggestion are about the same: it is said once then, by the status. */
+export function saysSuggestion({ status, suggestion }: Dashboard): boolean {
+    const type = suggestion?.type;
+    if (status === 'attention') return type === 'meta' || type === 'sync';
+    return (status === 'paused' && type === 'meta') || (status === 'out_of_credits' && type === 'credits');
+}
+
+/* Attention is wanted for what the suggestion says, unless another one came before it: then it is the sync. */
+function attention({ suggestion }: Dashboard): Standing {
     const head = { tone: 'warn' as const, badge: 'Needs Attention' };
-    if (dashboard.suggestion?.type === 'meta') {
-        return { ...head, title: 'Your connection to Meta has ended', text: 'We cannot keep your ads up to date until you connect it again.', link: { to: '/app/settings', name: 'Reconnect Meta' } };
+    if (suggestion?.type === 'meta') {
+        return { ...head, title: 'Your connection to Meta has ended', text: `${suggestion.message}.`, link: { to: suggestion.link, name: 'Reconnect Meta' } };
     }
-    return { ...head, title: 'The last sync did not go through', text: 'Your ads run on with the items of the sync before. Have a look at what went wrong.', link: { to: '/app/ads?tab=automation', name: 'See the sync' } };
+    const held = suggestion?.id === 'sync-held';
+    const text = suggestion?.type === 'sync' ? `${suggestion.message}.` : 'Your ads run on with the items of the sync before.';
+    return { ...head, title: held ? 'A sync waits for your answer' : 'The last sync did not go through', text, link: { to: '/app/ads?tab=automation', name: held ? 'Review' : 'See the sync' } };
 }
 
 function standingOf(dashboard: Dashboard, status: Shown): Standing {
     if (status === 'attention') return attention(dashboard);
     if (status === 'paused' && dashboard.suggestion?.type === 'meta') {
-        return { ...standings.paused, text: 'Meta is disconnected. Connect it again to go on.', link: { to: '/app/settings', name: 'Connect Meta' } };
+        return { ...standings.paused, text: `Meta is disconnected. ${dashboard.suggestion.message}.`, link: { to: dashboard.suggestion.link, name: 'Connect Meta' } };
     }
     if (status !== 'running') return standings[status];
     return { tone: 'good', badge: 'Ads Running', title: 'Your ads are running', text: `Made from ${plural(dashboard.itemCount, 'item')} of your website, shown on Facebook and Instagram.` };

@@ -1,6 +1,7 @@
 /* A part of a page that could not be loaded, or only as it was before: a line with a toast, and Retry. */
 import { type ReactNode, useEffect } from 'react';
 
+import { useFocusOnLeave } from '../../lib/focus';
 import { Banner, Button } from '../../ui';
 import { showToast } from '../../ui/toast';
 
@@ -18,9 +19,12 @@ export function LoadError({ error, onRetry, busy, children }: Props) {
             Retry
         </Button>
     );
+    const place = useFocusOnLeave<HTMLDivElement>();
     return (
-        <Banner tone="bad" title="Could not load data" live action={retry}>
-            {children}
-        </Banner>
+        <div ref={place}>
+            <Banner tone="bad" title="Could not load data" live action={retry}>
+                {children}
+            </Banner>
+        </div>
     );
 }
