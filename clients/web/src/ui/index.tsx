@@ -443,13 +443,15 @@ interface TableProps<Row> {
     rowKey: (row: Row) => string;
     /** On small screens each row is a card of its own, its first cell the card's head. The columns' titles are texts. */
     cards?: boolean;
+    /** It is all that the card holds. */
+    alone?: boolean;
 }
 
 /** Inside of a Card it reaches the card's edges. */
-export function Table<Row>({ caption, columns, rows, rowKey, cards = false }: TableProps<Row>) {
+export function Table<Row>({ caption, columns, rows, rowKey, cards = false, alone = false }: TableProps<Row>) {
     // The roles are said, because a row that is laid out as a card would lose them.
     return (
-        <div className={css.tableFrame} role="region" aria-label={caption} tabIndex={0}>
+        <div className={classes(css.tableFrame, alone && css.alone)} role="region" aria-label={caption} tabIndex={0}>
             <table className={classes(css.table, cards && css.cards)} role="table">
                 <caption className="visually-hidden">{caption}</caption>
                 <thead role="rowgroup">

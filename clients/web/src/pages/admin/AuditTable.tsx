@@ -68,8 +68,8 @@ export function AuditTable({ customerId, page: givenPage, onPage }: { customerId
     return (
         <>
             <Card>
-                <div className={`${css.fullTable} ${audit.isPlaceholderData ? css.stale : ''}`}>
-                    <Table caption="Audit entries" columns={columns(customerId !== undefined)} rows={entries} rowKey={(entry) => entry.id} cards />
+                <div className={audit.isPlaceholderData ? css.stale : undefined}>
+                    <Table caption="Audit entries" columns={columns(customerId !== undefined)} rows={entries} rowKey={(entry) => entry.id} cards alone />
                 </div>
             </Card>
             <Pagination pagination={{ ...pagination, page }} onPage={onPage ?? setOwnPage} noun="entries" />

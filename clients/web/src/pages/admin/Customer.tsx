@@ -1,11 +1,11 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { ArrowLeft, Ban, Coins, Eye, Play } from 'lucide-react';
+import { ArrowLeft, Ban, Coins, Eye, Play, UserX } from 'lucide-react';
 import { useState } from 'react';
 import { Link, useNavigate, useParams } from 'react-router-dom';
 
-import type { Schemas } from '../../api/client';
+import { ApiError, type Schemas } from '../../api/client';
 import { setViewAs } from '../../lib/view-as';
-import { Button, Card, ErrorState, Loading, PageHead, Skeleton, Tabs } from '../../ui';
+import { Button, ButtonLink, Card, EmptyState, ErrorState, Loading, PageHead, Skeleton, Tabs } from '../../ui';
 import { Ledger } from '../billing/Ledger';
 import { AuditTable } from './AuditTable';
 import { CreditsDialog } from './CreditsDialog';
@@ -21,7 +21,6 @@ type Detail = Schemas['GetCustomerResponse'];
 function DetailSkeleton() {
     return (
         <Loading label="Loading the customer">
-            <Skeleton height="2.4rem" width="40%" />
             <div className="grid-2">
                 {[1, 2, 3, 4].map((card) => (
                     <Card key={card}>
@@ -30,6 +29,20 @@ function DetailSkeleton() {
                 ))}
             </div>
         </Loading>
+    );
+}
+
+function isUnknown(error: unknown): boolean {
+    return error instanceof ApiError && error.status === 404;
+}
+
+function Unknown() {
+    return (
+        <Card>
+            <EmptyState icon={<UserX />} title="There is no such customer" action={<ButtonLink to="/admin/customers">Look at all customers</ButtonLink>}>
+                The address may be mistyped.
+            </EmptyState>
+        </Card>
     );
 }
 
@@ -103,8 +116,9 @@ export function Component() {
                 <ArrowLeft size={16} aria-hidden="true" />
                 All customers
             </Link>
+            {detail.data === undefined && <PageHead title="Customer" />}
             {detail.isPending && <DetailSkeleton />}
-            {detail.isError && detail.data === undefined && <ErrorState error={detail.error} onRetry={() => void detail.refetch()} busy={detail.isFetching} />}
+            {detail.isError && detail.data === undefined && (isUnknown(detail.error) ? <Unknown /> : <ErrorState error={detail.error} onRetry={() => void detail.refetch()} busy={detail.isFetching} />)}
             {detail.data !== undefined && <Shown key={id} detail={detail.data} />}
         </div>
     );

@@ -124,8 +124,8 @@ export function Component() {
                 {!loading && data !== undefined && data.customers.length === 0 && <Nobody narrowed={narrowed} onClear={() => set({ search: undefined, status: undefined })} />}
                 {!loading && data !== undefined && data.customers.length > 0 && (
                     <Card>
-                        <div className={css.fullTable}>
-                            <Table caption="Customers" columns={columns} rows={data.customers} rowKey={(customer) => customer.id} cards />
+                        <div className={css.rows}>
+                            <Table caption="Customers" columns={columns} rows={data.customers} rowKey={(customer) => customer.id} cards alone />
                         </div>
                     </Card>
                 )}

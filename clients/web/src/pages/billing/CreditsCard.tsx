@@ -33,6 +33,12 @@ function warning(credits: Credits): string | undefined {
     return credits.daysEstimate < 1 ? 'Your credits run out today. Add some to keep your ads running.' : `Your credits last about ${plural(credits.daysEstimate, 'day')}. Add some to keep your ads running.`;
 }
 
+function pace(credits: Credits): string {
+    if (credits.current <= 0) return 'Nothing is left to pay for ads.';
+    if (credits.daysEstimate === null) return 'How long they last is known once your ads have run for a day.';
+    return `~${plural(credits.daysEstimate, 'day')} at the pace of the last 30 days`;
+}
+
 /** `fresh`: what was bought has just arrived. */
 export function CreditsCard({ credits, fresh }: { credits: Credits; fresh: boolean }) {
     const low = warning(credits);
@@ -47,7 +53,7 @@ export function CreditsCard({ credits, fresh }: { credits: Credits; fresh: boole
                         {formatCount(credits.current)}
                         <span className={css.unit}> remaining</span>
                     </div>
-                    <div className="muted">{credits.daysEstimate === null ? 'How long they last is known once your ads have run for a day.' : `~${plural(credits.daysEstimate, 'day')} at the pace of the last 30 days`}</div>
+                    <div className="muted">{pace(credits)}</div>
                 </div>
             </div>
             {low !== undefined && (

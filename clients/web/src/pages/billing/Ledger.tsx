@@ -72,9 +72,9 @@ export function Ledger({ customerId, timeZone: givenZone }: { customerId?: strin
     }
     return (
         <>
-            <Card title="Credit movements" aside={ledger.isPlaceholderData ? <span className="muted small">Loading…</span> : undefined}>
-                <div className={ledger.isPlaceholderData ? css.stale : undefined}>
-                    <Table caption="Movements" columns={columns(givenZone ?? ownZone)} rows={entries} rowKey={(entry) => entry.id} cards />
+            <Card>
+                <div className={ledger.isPlaceholderData ? css.stale : undefined} aria-busy={ledger.isPlaceholderData}>
+                    <Table caption="Movements" columns={columns(givenZone ?? ownZone)} rows={entries} rowKey={(entry) => entry.id} cards alone />
                 </div>
             </Card>
             <Pagination pagination={{ ...pagination, page }} onPage={setPage} noun="movements" />

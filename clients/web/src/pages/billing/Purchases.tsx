@@ -40,8 +40,8 @@ export function Purchases({ purchases, icon, onAdd }: { purchases: Purchase[]; i
         );
     }
     return (
-        <Card title="Purchase history">
-            <Table caption="Purchases" columns={columns} rows={purchases} rowKey={(purchase) => purchase.id} cards />
+        <Card>
+            <Table caption="Purchases" columns={columns} rows={purchases} rowKey={(purchase) => purchase.id} cards alone />
         </Card>
     );
 }

@@ -77,9 +77,5 @@ const columns: Column<Item>[] = [
 ];
 
 export function InventoryTable({ items }: { items: Item[] }) {
-    return (
-        <div className={css.table}>
-            <Table caption="Items" columns={columns} rows={items} rowKey={(item) => item.id} cards />
-        </div>
-    );
+    return <Table caption="Items" columns={columns} rows={items} rowKey={(item) => item.id} cards alone />;
 }
