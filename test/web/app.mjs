@@ -17,6 +17,7 @@ import { Browser, control, judge, judges, startSystem, until } from '../openapi/
 const WAIT_MS_MAX = 15000;
 const PASSWORD = 'three blue herons';
 const QUIET_MS = 250;
+const TICK_MS = 20;
 const SHOWN_CHARS_MAX = 900;
 const LAUNCH = { monthlyBudget: 2500, currency: 'USD', targeting: { countries: ['US'], ageMin: 25, ageMax: 65 } };
 
@@ -194,6 +195,19 @@ class Person {
         await this.page.waitForURL((url) => url.origin === this.app.base && url.pathname + url.search === target);
     }
 
+    /* Moves the page's time, which stands still, in small steps until it is so. */
+    async tickUntil(what, ask) {
+        await soon(what, async () => {
+            await this.page.clock.runFor(TICK_MS);
+            return ask();
+        });
+    }
+
+    /* The page's time stands still from now on. */
+    async stopTime() {
+        await this.page.clock.pauseAt(await this.page.evaluate(() => Date.now() + 1000));
+    }
+
     heading(name) {
         return this.page.getByRole('heading', { name, exact: typeof name === 'string' }).first();
     }
@@ -253,25 +267,31 @@ class Person {
         await this.page.getByRole('navigation', { name: /pages/i }).getByRole('link', { name, exact: true }).click();
     }
 
-    /* Answers of these calls (METHOD and a part of the path) are kept back until they are released. */
+    /* Answers of these calls (METHOD and how the path begins) are kept back until they are released. */
     async hold(method, part) {
-        const held = { asked: 0, release: undefined };
-        const released = new Promise((resolve) => { held.release = resolve; });
+        const held = { asked: 0 };
         const match = (url) => url.pathname.startsWith(part);
-        held.onRoute = async (route) => {
-            if (route.request().method() !== method) return route.fallback();
+        let letGo;
+        const released = new Promise((resolve) => { letGo = resolve; });
+        const onRoute = async (route) => {
+            if (route.request().method() !== method || route.request().resourceType() === 'document') return route.fallback();
             held.asked++;
             await released;
             return route.continue().catch(() => undefined);
         };
-        await this.page.route(match, held.onRoute);
+        held.release = async () => {
+            letGo();
+            await this.page.unroute(match, onRoute);
+        };
+        await this.page.route(match, onRoute);
         return held;
     }
 
     /* These calls are answered so, instead of by the system, until the function returned is called. */
     async answerWith(method, part, status, body = { error: { code: 'INTERNAL', message: 'Something went wrong on our side. Try again in a moment.' } }) {
         const match = (url) => url.pathname.startsWith(part);
-        const onRoute = (route) => (route.request().method() === method ? route.fulfill({ status, json: body }) : route.fallback());
+        const meant = (request) => request.method() === method && request.resourceType() !== 'document';
+        const onRoute = (route) => (meant(route.request()) ? route.fulfill({ status, json: body }) : route.fallback());
         await this.page.route(match, onRoute);
         return () => this.page.unroute(match, onRoute);
     }

@@ -49,12 +49,10 @@ async function failures(app) {
 async function adminFailures(app) {
     const person = await open(app, { as: app.admin });
     for (const page of ['/admin/customers', `/admin/customers/${app.customer.id}`, '/admin/audit']) {
-        const match = (url) => url.pathname === page;
-        const onRoute = (route) => (route.request().resourceType() === 'document' ? route.fallback() : route.fulfill({ status: 500, json: { error: { code: 'INTERNAL', message: 'Something went wrong' } } }));
-        await person.page.route(match, onRoute);
+        const mend = await person.answerWith('GET', page, 500);
         await person.goTo(page);
         await showsFailure(person);
-        await person.page.unroute(match, onRoute);
+        await mend();
         await retries(person, page);
     }
 }

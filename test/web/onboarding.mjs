@@ -36,7 +36,7 @@ async function signsUp(app) {
     // Nothing can be changed or sent twice while it is asked.
     await soon('the form is disabled', () => person.page.getByLabel('E-mail').isDisabled());
     assert.equal(await person.button('Sign up').isDisabled(), true);
-    held.release();
+    await held.release();
     await person.at('/onboarding/start');
     assert.equal(held.asked, 1);
     const cookies = await person.context.cookies(app.base);
@@ -89,14 +89,14 @@ async function connectsWebsite(app, person) {
     await person.press('Connect website');
     await soon('the form is disabled', () => person.page.getByLabel('Website', { exact: true }).isDisabled());
     await person.page.getByRole('progressbar').waitFor();
-    held.release();
-    await person.seesHeading('247 items found');
-    // Two seconds to see it in; the page's time is moved for that.
-    await person.page.clock.pauseAt(await person.page.evaluate(() => Date.now() + 200));
-    await person.page.clock.runFor(1000);
-    assert.equal(new URL(person.page.url()).pathname, '/onboarding/connect');
+    // Two seconds to see in what was found; the page's time is moved by hand for that.
+    await person.stopTime();
+    await held.release();
+    await person.tickUntil('it is read', () => person.heading('247 items found').isVisible());
     await person.page.clock.runFor(1500);
-    await person.at('/onboarding/launch');
+    assert.equal(new URL(person.page.url()).pathname, '/onboarding/connect');
+    await person.page.clock.runFor(600);
+    await person.tickUntil('it goes on', () => new URL(person.page.url()).pathname === '/onboarding/launch');
     await person.page.clock.resume();
     assert.deepEqual(person.take().filter((call) => call.startsWith('POST')), ['POST /api/onboarding/website']);
 }

@@ -105,7 +105,7 @@ async function togglesAutoSync(app) {
     await soon('it is off', async () => !(await isOn()));
     await person.sees('Auto-sync disabled');
     await person.seesNot(/Next run/);
-    held.release();
+    await held.release();
     await person.settle();
     assert.equal(await isOn(), false);
     assert.deepEqual(person.take(), [AUTO_SYNC]);
@@ -224,7 +224,7 @@ async function choosesPeriod(app) {
     await person.sees('Loading…');
     assert.equal(await charts.count(), 2);
     await person.sees('123,490');
-    held.release();
+    await held.release();
     await person.seesNot('Loading…');
     await person.seesNot('123,490');
     await person.settle();
@@ -278,7 +278,7 @@ async function saves(app) {
     const held = await person.hold('PATCH', '/api/customer/settings');
     await person.press('Save Changes');
     await soon('the form is disabled', () => form.getByLabel('Name').isDisabled());
-    held.release();
+    await held.release();
     await person.seesToast('Changes saved');
     await soon('the form is enabled', () => form.getByLabel('Name').isEnabled());
     await person.settle();
@@ -296,9 +296,8 @@ async function testsWebsite(app) {
     const held = await person.hold('POST', '/api/customer/settings/test-website');
     await person.press('Test Connection');
     await soon('it is disabled', () => person.button('Testing…').isDisabled());
-    held.release();
-    await person.button('Connected').waitFor();
-    await person.sees(/247 items/);
+    await held.release();
+    await Promise.all([person.button('Connected').waitFor(), person.sees(/247 items/)]);
     await person.page.clock.fastForward(4000);
     await person.button('Test Connection').waitFor();
     assert.deepEqual(person.take(), ['POST /api/customer/settings/test-website']);
@@ -396,7 +395,7 @@ async function searches(app) {
     await soon('it is asked', () => held.asked > 0);
     // The rows of before are no answer to it.
     await soon('it loads', async () => (await rows.count()) === 0);
-    held.release();
+    await held.release();
     const { total } = (await app.customer.api.send('GET', '/api/customer/inventory?search=Honda')).json.pagination;
     await person.sees(`${total} matching items`);
     await person.settle();
