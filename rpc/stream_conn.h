@@ -1,5 +1,6 @@
 /*
- * A connection's insides: stream_conn.c has its life, stream_send.c and stream_receive.c the rest.
+ * A connection's insides: stream_conn.c has its life, stream_send.c, stream_receive.c and
+ * stream_split.c the rest.
  */
 #ifndef RPC_STREAM_CONN_H
 #define RPC_STREAM_CONN_H
@@ -73,6 +74,11 @@ void rpc__sconn_close_locked(struct rpc__sconn *conn);
 /* An operation (whose `running` it is) has ended for good. Unlocks; the last one ends the
  * connection. */
 void rpc__sconn_rest_and_unlock(struct rpc__sconn *conn, bool *running);
+
+/* Where the next bytes go, and what they are when so many have come there: greeting and packets are
+ * told. False: the other end does not speak our language. (stream_split.c) */
+nng_iov rpc__sconn_rx_room(struct rpc__sconn *conn);
+bool rpc__sconn_rx_split(struct rpc__sconn *conn, size_t count);
 
 /* The callbacks of the two operations. */
 void rpc__sconn_rx_done(void *arg);

@@ -2,12 +2,10 @@
  * What a connection receives (stream_conn.c).
  */
 #include <sched.h>
-#include <stdlib.h>
 
 #include "rpc/stream_conn.h"
 
 #include "rpc/base/clock.h"
-#include "rpc/wire.h"
 
 /* How long a receiver waits by itself for what comes next, in µs. */
 #define LINGER_US 50
@@ -16,99 +14,9 @@
 /* Receivers of a process that may do so at once: NNG has two threads a core for all connections. */
 #define LINGERING_MAX 1
 
-/* Where the next bytes go. */
-static nng_iov rx_room(struct rpc__sconn *conn)
-{
-    struct rpc__block *partial = conn->partial;
-    if (partial != NULL)
-        return (nng_iov){partial->bytes + partial->len, partial->size - partial->len};
-    if (conn->begin > 0) {
-        memmove(conn->buffer, conn->buffer + conn->begin, conn->end - conn->begin);
-        conn->end -= conn->begin;
-        conn->begin = 0;
-    }
-    return (nng_iov){conn->buffer + conn->end, RPC__RX_BUFFER_BYTES - conn->end};
-}
-
-static bool read_greeting(struct rpc__sconn *conn)
-{
-    const uint8_t *at = conn->buffer + conn->begin;
-    uint8_t wanted = conn->side == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
-    /* A newer end offers a higher version and speaks ours, the lower one. */
-    if (memcmp(at, RPC__GREETING_MAGIC, 4) != 0 || at[4] < RPC__GREETING_VERSION || at[5] != wanted)
-        return false;
-    conn->begin += RPC__GREETING_BYTES;
-    conn->greeted = true;
-    nng_aio_set_timeout(conn->rx, NNG_DURATION_INFINITE);
-    conn->events->ready(conn->arg, conn);
-    return true;
-}
-
-/* Deals with the frame at the front of the buffer. False: no frame. `ret_more`: it was complete. */
-static bool read_frame(struct rpc__sconn *conn, bool *ret_more)
-{
-    const uint8_t *at = conn->buffer + conn->begin;
-    size_t have = conn->end - conn->begin - RPC__FRAME_LENGTH_BYTES;
-    size_t len = 0;
-    for (size_t i = 0; i < RPC__FRAME_LENGTH_BYTES; i++)
-        len |= (size_t)at[i] << (8 * i);
-    at += RPC__FRAME_LENGTH_BYTES;
-    if (len < WIRE_LENGTH_BYTES || len > WIRE_PACKET_BYTES_MAX)
-        return false;
-    if (have >= len) {
-        struct rpc_payload nothing = {0};
-        conn->begin += RPC__FRAME_LENGTH_BYTES + len;
-        return conn->events->packet(conn->arg, conn, span_of(at, len), &nothing);
-    }
-    *ret_more = false;
-    if (len <= RPC__FRAME_SHARED_BYTES_MAX)
-        return true;
-    conn->partial = rpc__block_create(len);
-    if (conn->partial == NULL)
-        return false;
-    memcpy(conn->partial->bytes, at, have);
-    conn->partial->len = have;
-    conn->begin = conn->end;
-    return true;
-}
-
-static void block_release(struct rpc_payload *payload)
-{
-    free(payload->owner);
-}
-
-static bool finish_partial(struct rpc__sconn *conn)
-{
-    struct rpc__block *block = conn->partial;
-    conn->partial = NULL;
-    struct span packet = span_of(block->bytes, block->len);
-    struct rpc_payload owner = {packet, block_release, block};
-    bool go_on = conn->events->packet(conn->arg, conn, packet, &owner);
-    rpc_payload_release(&owner);
-    return go_on;
-}
-
-/* Consumes all that is complete. False: the other end does not speak our language. */
-static bool rx_consume(struct rpc__sconn *conn)
-{
-    bool more = true;
-    if (conn->partial != NULL)
-        return conn->partial->len < conn->partial->size || finish_partial(conn);
-    if (!conn->greeted) {
-        if (conn->end - conn->begin < RPC__GREETING_BYTES)
-            return true;
-        if (!read_greeting(conn))
-            return false;
-    }
-    while (more && conn->end - conn->begin >= RPC__FRAME_LENGTH_BYTES)
-        if (!read_frame(conn, &more))
-            return false;
-    return true;
-}
-
 void rpc__sconn_rx_submit(struct rpc__sconn *conn, bool go_on)
 {
-    nng_iov room = rx_room(conn);
+    nng_iov room = rpc__sconn_rx_room(conn);
     (void)pthread_mutex_lock(&conn->lock);
     if (!go_on || conn->closing) {
         rpc__sconn_rest_and_unlock(conn, &conn->rx_running);
@@ -126,12 +34,11 @@ void rpc__sconn_rx_submit(struct rpc__sconn *conn, bool go_on)
 /* Deals with so many bytes that have come. False: the other end does not speak our language. */
 static bool rx_deal(struct rpc__sconn *conn, size_t count)
 {
+    bool greeted = conn->greeted;
     atomic_store(&conn->heard_ms, clock_mono_ms());
-    if (conn->partial != NULL)
-        conn->partial->len += count;
-    else
-        conn->end += count;
-    bool go_on = rx_consume(conn);
+    bool go_on = rpc__sconn_rx_split(conn, count);
+    if (!greeted && conn->greeted)
+        nng_aio_set_timeout(conn->rx, NNG_DURATION_INFINITE);
     conn->events->batch(conn->arg, conn);
     rpc__sconn_set_corked(conn, false);
     return go_on;
@@ -147,7 +54,7 @@ static bool linger_begin(struct rpc__sconn *conn)
         conn->lingers_left_out -= conn->lingers_left_out > 0;
         return false;
     }
-    nng_iov room = rx_room(conn);
+    nng_iov room = rpc__sconn_rx_room(conn);
     (void)pthread_mutex_lock(&conn->lock);
     bool may =
         !conn->closing && conn->tx_bytes == 0 && atomic_fetch_add(&lingering, 1) < LINGERING_MAX;
