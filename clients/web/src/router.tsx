@@ -63,7 +63,14 @@ export const router = createBrowserRouter(
                         { path: '*', element: <NotFound /> },
                     ]),
                 },
-                { path: '*', element: <NotFound /> },
+                {
+                    path: '*',
+                    element: (
+                        <main>
+                            <NotFound />
+                        </main>
+                    ),
+                },
             ],
         },
     ],

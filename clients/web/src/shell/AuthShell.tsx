@@ -2,12 +2,14 @@ import { ChartLine, Megaphone, RefreshCw } from 'lucide-react';
 import { Outlet } from 'react-router-dom';
 
 import { Brand } from './Brand';
+import { usePageFocus } from './Frame';
 import css from './shell.module.css';
 
 export function AuthShell() {
+    const main = usePageFocus();
     return (
         <div className={css.auth}>
-            <main className={css.authForm} id="main">
+            <main className={css.authForm} id="main" tabIndex={-1} ref={main}>
                 <div className={css.authBox}>
                     <Brand to="/login" />
                     <Outlet />

@@ -29,14 +29,17 @@ function Nav({ items, label }: { items: NavItem[]; label: string }) {
     );
 }
 
+/* The page that was shown last, in whichever frame; undefined: none since the browser loaded us. */
+let shown: string | undefined;
+
 /** Moves the focus to the page when another one is shown, as a load of it would; a page may have taken it itself. */
 export function usePageFocus() {
     const main = useRef<HTMLElement>(null);
     const { pathname } = useLocation();
-    const shown = useRef(pathname);
     useEffect(() => {
-        if (shown.current === pathname) return;
-        shown.current = pathname;
+        const before = shown;
+        shown = pathname;
+        if (before === undefined || before === pathname) return;
         if (main.current?.contains(document.activeElement) && document.activeElement !== main.current) return;
         main.current?.focus({ preventScroll: true });
     }, [pathname]);

@@ -9,7 +9,7 @@ import { showToast } from '../ui/toast';
 export function NotFound() {
     useTitle('Not found');
     return (
-        <EmptyState icon={<Compass />} title="There is no such page" action={<ButtonLink to="/" variant="primary">Go to the dashboard</ButtonLink>}>
+        <EmptyState page icon={<Compass />} title="There is no such page" action={<ButtonLink to="/" variant="primary">Go to the dashboard</ButtonLink>}>
             The address may be mistyped, or the page has moved.
         </EmptyState>
     );
@@ -21,6 +21,7 @@ export function RouteError() {
     return (
         <main role="alert">
             <EmptyState
+                page
                 icon={<AlertTriangle />}
                 title="This page could not be shown"
                 action={
@@ -49,5 +50,10 @@ export function PageError() {
         if (navigator.onLine) location.reload();
         else showToast('bad', 'Could not load data');
     };
-    return <ErrorState error={error} onRetry={retry} />;
+    return (
+        <div className="stack">
+            <h1 className="visually-hidden">This page could not be shown</h1>
+            <ErrorState error={error} onRetry={retry} />
+        </div>
+    );
 }

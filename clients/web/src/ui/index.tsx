@@ -338,13 +338,23 @@ export function Loading({ label = 'Loading', children }: { label?: string; child
 
 /* --- states --- */
 
-export function EmptyState({ icon, title, children, action }: { icon: ReactNode; title: string; children?: ReactNode; action?: ReactNode }) {
+interface EmptyStateProps {
+    icon: ReactNode;
+    title: string;
+    children?: ReactNode;
+    action?: ReactNode;
+    /** It is all that the page has: its title is the page's. */
+    page?: boolean;
+}
+
+export function EmptyState({ icon, title, children, action, page = false }: EmptyStateProps) {
+    const Title = page ? 'h1' : 'h2';
     return (
         <div className={css.state}>
             <div className={css.stateIcon} aria-hidden="true">
                 {icon}
             </div>
-            <h2>{title}</h2>
+            <Title className={css.stateTitle}>{title}</Title>
             {children !== undefined && <p>{children}</p>}
             {action !== undefined && <div className="row">{action}</div>}
         </div>
