@@ -19,7 +19,10 @@ static const char description[] =
     "site.\n\n"
     "**Errors** have one form, the schema `Error`; `code` is for programs. HEAD works where GET "
     "does, except where a GET has an effect; OPTIONS answers 204 with `Allow`; any other verb is "
-    "405 `METHOD_NOT_ALLOWED`, an unknown path 404 `NOT_FOUND`.\n\n"
+    "405 `METHOD_NOT_ALLOWED`, an unknown path 404 `NOT_FOUND`. A browser that "
+    "navigates to a path below /admin (its `Accept` prefers text/html) gets the frontend's page "
+    "there; nothing under /api is "
+    "ever HTML, this description's own page aside.\n\n"
     "**Requests are known** by `X-Request-Id`, which every answer carries; a W3C `traceparent` is "
     "taken over.";
 

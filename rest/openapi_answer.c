@@ -413,8 +413,11 @@ static uint64_t errors_of(struct openapi__document *document, const struct route
         if (registry_method_may_answer(route->method, (Lotcast__V1__Reason)i))
             errors |= bit_of((Lotcast__V1__Reason)i);
     }
+    size_t len = strcspn(route->template, "{");
+    if (len > 1 && route->template[len - 1] == '/') /* before a variable */
+        len--;
     if (strcmp(route->verb, "GET") == 0 &&
-        path_split(span_of_string(route->template), &document->arena, &path) && path_is_page(&path))
+        path_split(span_of(route->template, len), &document->arena, &path) && path_is_page(&path))
         errors |= bit_of(LOTCAST__V1__REASON__REASON_NOT_FOUND);
     return errors;
 }

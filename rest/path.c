@@ -271,6 +271,16 @@ enum query_fault query_parse(struct span raw, struct arena *arena, struct query 
     return QUERY_OK;
 }
 
+/* Of letters, digits and what needs no escape in a URL. */
+static bool is_plain_segment(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!chars_is_id((char)text.data[i]) && text.data[i] != '~')
+            return false;
+    }
+    return true;
+}
+
 bool path_is_page(const struct path *path)
 {
     static const struct {
@@ -282,6 +292,10 @@ bool path_is_page(const struct path *path)
     };
     if (path->count == 0)
         return true;
+    for (size_t i = 0; i < path->count; i++) {
+        if (!is_plain_segment(path->segments[i].text))
+            return false;
+    }
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
         if (span_equal_string(path->segments[0].text, pages[i].name))
             return path->count >= pages[i].count_min && path->count <= pages[i].count_max;

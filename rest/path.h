@@ -48,7 +48,8 @@ bool path_join(const struct path *path, size_t first, size_t end, struct arena *
                struct span *ret_text);
 
 /* Whether the path is a page of the frontend: /, /login, /signup, below /onboarding, /app and
- * /admin and below these. It may be an API's as well. */
+ * /admin and below these; of plain segments alone, so that no odd spelling of another path is one.
+ * It may be an API's as well. */
 bool path_is_page(const struct path *path);
 
 struct query_parameter {

@@ -211,12 +211,14 @@ static void only_admins_see_these_pages(void **state)
     page.accept = "text/html,application/xhtml+xml,*/*;q=0.8";
     struct rest_answer shown = ask(&page, "GET", "/admin/customers", NULL, NULL);
     assert_int_equal(shown.status, strncmp(shown.body, "<!doctype html>", 15) == 0 ? 200 : 404);
+    bool has_pages = shown.status == 200;
     rest_answer_free(&shown);
     page = admin;
     page.accept = "application/json";
     expect(&page, "GET", "/admin/customers", NULL, NULL, 200, "");
     /* Operators' methods have no route. */
-    expect(&admin, "POST", "/admin/admins", "{}", NULL, 404, "NOT_FOUND");
+    expect(&admin, "POST", "/admin/admins", "{}", NULL, has_pages ? 405 : 404,
+           has_pages ? "METHOD_NOT_ALLOWED" : "NOT_FOUND");
 }
 
 static bool has_spend(void *arg)

@@ -226,7 +226,8 @@ static void a_new_customer_s_page(void **state)
     assert_int_equal(answer.status, 200);
     assert_string_equal(answer.body,
                         "{\"credits\":{\"current\":25187,\"daysEstimate\":null,"
-                        "\"lastPurchase\":null},\"purchases\":[],\"upcomingCharge\":null}");
+                        "\"lastPurchase\":null},\"purchases\":[],\"upcomingCharge\":null,"
+                        "\"timeZone\":\"UTC\"}");
     assert_non_null(strcasestr(answer.headers, "\netag:"));
     rest_answer_free(&answer);
     rest_client_request(&browser, "GET", "/api/customer/billing/packages", NULL, NULL, &answer);

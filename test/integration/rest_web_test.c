@@ -214,6 +214,8 @@ static void test_paths_that_are_no_pages(void **state)
         "/LOGIN",
         "/login%2F",
         "/applications",
+        "/admin/customers;x",
+        "/app/x%20y",
         "/index.html",
         "/assets",
         "/assets/",

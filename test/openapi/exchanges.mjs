@@ -127,7 +127,14 @@ function* strayFaults(contract, exchange) {
     if (fault !== null) yield `the answer: ${fault}`;
 }
 
+/* The frontend's page, which a path that is one may answer with, and nothing else may. */
+function isPage(exchange) {
+    const isHtml = (headersOf(exchange.head).get('content-type') ?? '').startsWith('text/html');
+    return isHtml && exchange.status === 200 && /^\/(login|signup|onboarding\/.+|(app|admin)(\/.*)?)?(\?|$)/.test(exchange.target);
+}
+
 function* faultsOf(contract, exchange) {
+    if (isPage(exchange)) return;
     const template = contract.find(exchange.target);
     const verb = exchange.method === 'HEAD' ? 'get' : exchange.method.toLowerCase();
     const operation = contract.document.paths[template]?.[verb];
