@@ -3,7 +3,7 @@ import { UserSearch, Users } from 'lucide-react';
 import { useEffect, useRef } from 'react';
 import { Link } from 'react-router-dom';
 
-import type { Schemas } from '../../api/client';
+import { ApiError, type Schemas } from '../../api/client';
 import { formatCount, formatMoment, plural } from '../../lib/format';
 import { pageOf, useDebouncedText, useListParams } from '../../lib/search';
 import { Button, Card, type Column, EmptyState, ErrorState, Loading, PageHead, Pagination, SelectField, Skeleton, Table } from '../../ui';
@@ -103,26 +103,20 @@ export function Component() {
     const data = customers.data;
     const loading = customers.isPending || customers.isPlaceholderData;
     const narrowed = ask.search !== undefined || ask['filters[status]'] !== undefined;
-    const head = <PageHead title="Customers" note="Everybody who signed up, and how their ads are doing." />;
-    if (customers.isError && data === undefined) {
-        return (
-            <div className="stack">
-                {head}
-                <ErrorState error={customers.error} onRetry={() => void customers.refetch()} busy={customers.isFetching} />
-            </div>
-        );
-    }
+    // Who is no admin has nothing to search.
+    const forbidden = customers.error instanceof ApiError && customers.error.code === 'FORBIDDEN';
     return (
         <div className="stack">
-            {head}
-            <Toolbar params={params} set={set} />
+            <PageHead title="Customers" note="Everybody who signed up, and how their ads are doing." />
+            {!forbidden && <Toolbar params={params} set={set} />}
             <div ref={results} tabIndex={-1} role="group" aria-label="Customers that were found" aria-busy={loading} className={css.results}>
                 <p className="muted small" role="status">
                     {loading || data === undefined || data.pagination.total === 0 ? ' ' : plural(data.pagination.total, narrowed ? 'matching customer' : 'customer')}
                 </p>
+                {customers.isError && <ErrorState error={customers.error} onRetry={() => void customers.refetch()} busy={customers.isFetching} />}
                 {loading && <ListSkeleton />}
-                {!loading && data !== undefined && data.customers.length === 0 && <Nobody narrowed={narrowed} onClear={() => set({ search: undefined, status: undefined })} />}
-                {!loading && data !== undefined && data.customers.length > 0 && (
+                {!loading && !customers.isError && data !== undefined && data.customers.length === 0 && <Nobody narrowed={narrowed} onClear={() => set({ search: undefined, status: undefined })} />}
+                {!loading && !customers.isError && data !== undefined && data.customers.length > 0 && (
                     <Card>
                         <div className={css.rows}>
                             <Table caption="Customers" columns={columns} rows={data.customers} rowKey={(customer) => customer.id} cards alone />
@@ -130,7 +124,7 @@ export function Component() {
                     </Card>
                 )}
             </div>
-            {data !== undefined && data.pagination.totalPages > 1 && <Pagination pagination={{ ...data.pagination, page: ask.page }} onPage={(page) => set({ page: page === 1 ? undefined : String(page) })} noun="customers" />}
+            {data !== undefined && !customers.isError && data.pagination.totalPages > 1 && <Pagination pagination={{ ...data.pagination, page: ask.page }} onPage={(page) => set({ page: page === 1 ? undefined : String(page) })} noun="customers" />}
         </div>
     );
 }

@@ -140,7 +140,8 @@ export function WebsiteSection({ website }: { website: Website }) {
                         {scan.running && <ScanProgress itemsFound={scan.status?.itemsFound ?? 0} pagesFetched={scan.status?.pagesFetched ?? 0} />}
                         {scan.error !== undefined && (
                             <Banner tone="bad" title="Your website could not be read" live>
-                                {scan.error}
+                                <p>{scan.error}</p>
+                                {website.itemsDetected > 0 && <p>Your items stay as they were.</p>}
                             </Banner>
                         )}
                     </div>
