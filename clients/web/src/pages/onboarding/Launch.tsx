@@ -5,7 +5,7 @@ import type { ReactNode } from 'react';
 import { useLocation } from 'react-router-dom';
 
 import { ApiError } from '../../api/client';
-import { metaAccountsQuery } from '../../api/queries';
+import { metaAccountsQuery, settingsQuery } from '../../api/queries';
 import { Banner, Card, useTitle } from '../../ui';
 import { LaunchForm } from './LaunchForm';
 import { MetaPart } from './MetaPart';
@@ -26,8 +26,11 @@ function PartTitle({ number, done, children }: { number: number; done: boolean; 
 export function Component() {
     useTitle('Launch your ads');
     const location = useLocation();
-    const accounts = useQuery({ ...metaAccountsQuery, refetchOnWindowFocus: false });
-    const notConnected = accounts.error instanceof ApiError && accounts.error.code === 'META_NOT_CONNECTED';
+    // Whether there is a connection is asked first: without one there is nothing to ask for its accounts.
+    const settings = useQuery(settingsQuery);
+    const connected = settings.data?.meta.connected;
+    const accounts = useQuery({ ...metaAccountsQuery, enabled: connected === true, refetchOnWindowFocus: false });
+    const notConnected = connected === false || (accounts.error instanceof ApiError && accounts.error.code === 'META_NOT_CONNECTED');
     // What was known before it was found disconnected counts no more.
     const data = notConnected ? undefined : accounts.data;
     const account = data?.adAccounts.find(({ id }) => id === data.selected.adAccountId);
@@ -47,7 +50,7 @@ export function Component() {
                     </PartTitle>
                 }
             >
-                <MetaPart accounts={accounts} notConnected={notConnected} data={data} />
+                <MetaPart query={settings.isError ? settings : accounts} notConnected={notConnected} data={data} />
             </Card>
             <Card
                 title={

@@ -151,18 +151,19 @@ function Connected({ data }: { data: Accounts }) {
 }
 
 interface Props {
-    accounts: UseQueryResult<Accounts>;
+    /** What is asked, for where it fails. */
+    query: UseQueryResult<unknown>;
     notConnected: boolean;
     data: Accounts | undefined;
 }
 
-export function MetaPart({ accounts, notConnected, data }: Props) {
+export function MetaPart({ query, notConnected, data }: Props) {
     if (notConnected) return <NotConnected />;
     if (data !== undefined) return <Connected data={data} />;
-    if (accounts.isError) {
+    if (query.isError) {
         return (
-            <LoadError error={accounts.error} onRetry={() => void accounts.refetch()} busy={accounts.isFetching}>
-                {accounts.error instanceof ApiError ? accounts.error.message : 'Something went wrong. Try again in a moment.'}
+            <LoadError error={query.error} onRetry={() => void query.refetch()} busy={query.isFetching}>
+                {query.error instanceof ApiError ? query.error.message : 'Something went wrong. Try again in a moment.'}
             </LoadError>
         );
     }
