@@ -73,7 +73,13 @@ async function openingOnboarding(app) {
         await person.goToQuiet(page);
         assert.deepEqual(person.take(), [], page);
     }
+    await person.goToQuiet('/onboarding/launch');
+    assert.deepEqual(person.take(), ['GET /api/customer/settings']);
     person.quiet();
+    const connected = await open(app, { as: await newCustomer(app, { upTo: 'meta' }) });
+    await connected.goToQuiet('/onboarding/launch');
+    assert.deepEqual(connected.take(), ['GET /api/customer/settings', 'GET /api/auth/meta/accounts']);
+    connected.quiet();
 }
 
 async function openingAdmin(app) {
@@ -251,7 +257,7 @@ async function apart(app) {
 const cases = [
     ['opening a page asks for what it shows, and nothing else', opening],
     ['the log-in and the sign-up ask for nothing', openingWithoutSession],
-    ['the first steps ask for nothing', openingOnboarding],
+    ['the first steps ask for nothing, the last one whether Meta is connected', openingOnboarding],
     ['the admin pages ask for what they show', openingAdmin],
     ['going around asks for each page once', goingAround],
     ['the dashboard is asked again every minute, and a 304 is enough', refreshes],
