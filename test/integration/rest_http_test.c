@@ -644,37 +644,6 @@ static void test_etags(void **state)
     raw_answer_free(&answer);
 }
 
-static void test_readiness(void **state)
-{
-    (void)state;
-    static const struct row ready = {"ready", "GET /readyz HTTP/1.1\r\n" HOST "\r\n", 200, NULL,
-                                     NULL};
-    static const struct row down = {"down", "GET /readyz HTTP/1.1\r\n" HOST "\r\n", 503,
-                                    "\"UNAVAILABLE\"", "retry-after: 1\r\n"};
-    struct raw_answer answer = {0};
-    for (int i = 0; i < 200 && answer.status != 200; i++) { /* it is asked twice a second */
-        raw_answer_free(&answer);
-        raw_request(&fixture, ready.request, &answer);
-        usleep(10000);
-    }
-    check(&ready, &answer);
-    raw_answer_free(&answer);
-    rpc_server_drain(fixture.server, 0);
-    for (int i = 0; i < 300 && answer.status != 503; i++) {
-        raw_answer_free(&answer);
-        raw_request(&fixture, down.request, &answer);
-        usleep(10000);
-    }
-    check(&down, &answer);
-    raw_answer_free(&answer);
-    static const struct row alive = {"alive", "GET /healthz HTTP/1.1\r\n" HOST "\r\n", 200, NULL,
-                                     NULL};
-    run_rows(&alive, 1);
-    static const struct row refused = {"refused", DASHBOARD SESSION "\r\n", 503, "\"UNAVAILABLE\"",
-                                       "retry-after: "};
-    run_rows(&refused, 1);
-}
-
 static int start(void **state)
 {
     (void)state;
@@ -700,7 +669,6 @@ int main(void)
         cmocka_unit_test(test_queries),       cmocka_unit_test(test_locations),
         cmocka_unit_test(test_errors),        cmocka_unit_test(test_metadata),
         cmocka_unit_test(test_raw_bodies),    cmocka_unit_test(test_etags),
-        cmocka_unit_test(test_readiness), /* last: it takes the server down */
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
