@@ -41,12 +41,13 @@ static bool on_packet(void *arg, struct rpc__sconn *conn, struct span packet,
     hash_bytes(&told->hash, (const uint8_t *)&packet.len, sizeof packet.len);
     hash_bytes(&told->hash, packet.data, packet.len);
     told->packets++;
+    bool go_on = packet.data[packet.len - 1] != 0xff; /* a reader may refuse, too */
     if (owner->free != NULL && told->packets % 2 == 0) {
         struct rpc_payload kept = *owner;
         *owner = (struct rpc_payload){0};
         rpc_payload_release(&kept);
     }
-    return packet.data[packet.len - 1] != 0xff; /* a reader may refuse, too */
+    return go_on;
 }
 
 static struct told read_in_pieces(enum rpc__side side, const uint8_t *data, size_t size,
