@@ -17,11 +17,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "rpc/base/clock.h"
 
@@ -541,6 +544,26 @@ static enum rpc_code open_failed(int error, const char *directory, struct rpc_st
                           directory, mdb_strerror(error));
 }
 
+/* Opens with room for as much again as the file has. Growing the map while it is served holds up
+ * all readers, and all that was mapped is to be mapped anew. */
+static int open_with_room(struct lmdb_engine *engine)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    size_t bytes = engine->map_bytes;
+    int len = snprintf(path, sizeof path, "%s/data.mdb", engine->directory);
+    if (len > 0 && (size_t)len < sizeof path && stat(path, &info) == 0) {
+        while (engine->map_bytes / 2 < (size_t)info.st_size &&
+               engine->map_bytes < STORE_MAP_BYTES_MAX)
+            engine->map_bytes = grown_bytes(engine->map_bytes);
+    }
+    int error = open_env(engine);
+    if (error != ENOMEM || engine->map_bytes == bytes)
+        return error;
+    engine->map_bytes = bytes; /* so little address space */
+    return open_env(engine);
+}
+
 enum rpc_code store__engine_lmdb_open(const char *directory, size_t map_bytes,
                                       struct store_engine **ret_engine, struct rpc_status *status)
 {
@@ -559,7 +582,7 @@ enum rpc_code store__engine_lmdb_open(const char *directory, size_t map_bytes,
     }
     (void)pthread_mutex_init(&engine->idle_lock, NULL);
     engine->reader_check_at_ms = clock_mono_ms() + READER_CHECK_INTERVAL_MS;
-    error = open_env(engine);
+    error = open_with_room(engine);
     if (error != 0) {
         lmdb_close(&engine->base);
         return open_failed(error, directory, status);
