@@ -39,7 +39,7 @@ export function PasswordForm({ email }: { email: string }) {
                             </Banner>
                         )}
                         {/* Password managers learn whose password it is. */}
-                        <input type="hidden" name="username" autoComplete="username" value={email} />
+                        <input type="text" name="username" autoComplete="username" value={email} readOnly hidden />
                         <div className="grid-2">
                             <TextField label="Current password" name="currentPassword" type="password" autoComplete="current-password" value={form.currentPassword} onChange={set('currentPassword')} error={fieldError(change.error, 'currentPassword')} />
                             <TextField label="New password" name="newPassword" type="password" autoComplete="new-password" value={form.newPassword} onChange={set('newPassword')} error={fieldError(change.error, 'newPassword')} hint="At least 8 characters." />
