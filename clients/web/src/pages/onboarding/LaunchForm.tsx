@@ -127,7 +127,7 @@ export function LaunchForm({ currency, onDisconnected }: Props) {
     const budgetError = noAmount ? NO_AMOUNT : (fieldError(launch.error, 'monthlyBudget') ?? fieldError(launch.error, 'currency'));
     return (
         <form ref={form} onSubmit={submit} noValidate aria-busy={launch.isPending || undefined} className="stack">
-            {currency === undefined && <p className="muted">Connect Meta first: the budget is in the currency of your ad account.</p>}
+            {currency === undefined && <p className="muted">This opens once Meta is connected: the budget is in the currency of your ad account.</p>}
             <fieldset disabled={disabled} className="stack">
                 <Failure error={launch.error} />
                 <BudgetField value={budget} onChange={setBudget} currency={currency} error={budgetError} disabled={disabled} />
