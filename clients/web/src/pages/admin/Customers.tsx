@@ -103,6 +103,11 @@ export function Component() {
     const data = customers.data;
     const loading = customers.isPending || customers.isPlaceholderData;
     const narrowed = ask.search !== undefined || ask['filters[status]'] !== undefined;
+    const clear = () => {
+        // The button that had the focus goes.
+        results.current?.focus({ preventScroll: true });
+        set({ search: undefined, status: undefined });
+    };
     // Who is no admin has nothing to search.
     const forbidden = customers.error instanceof ApiError && customers.error.code === 'FORBIDDEN';
     return (
@@ -115,7 +120,7 @@ export function Component() {
                 </p>
                 {customers.isError && <ErrorState error={customers.error} onRetry={() => void customers.refetch()} busy={customers.isFetching} />}
                 {loading && <ListSkeleton />}
-                {!loading && !customers.isError && data !== undefined && data.customers.length === 0 && <Nobody narrowed={narrowed} onClear={() => set({ search: undefined, status: undefined })} />}
+                {!loading && !customers.isError && data !== undefined && data.customers.length === 0 && <Nobody narrowed={narrowed} onClear={clear} />}
                 {!loading && !customers.isError && data !== undefined && data.customers.length > 0 && (
                     <Card>
                         <div className={css.rows}>

@@ -131,6 +131,11 @@ export function Component() {
     }, [ask.page]);
     const data = inventory.data;
     const loading = inventory.isPending || inventory.isPlaceholderData;
+    const clear = () => {
+        // The button that had the focus goes.
+        results.current?.focus({ preventScroll: true });
+        set({ search: undefined, inStock: undefined });
+    };
     const narrowed = ask.search !== undefined || ask['filters[inStock]'] === true;
     return (
         <div className="stack">
@@ -143,7 +148,7 @@ export function Component() {
                 {inventory.isError && <ErrorState error={inventory.error} onRetry={() => void inventory.refetch()} busy={inventory.isFetching} />}
                 {inventory.isPending && <TableSkeleton />}
                 {data !== undefined && !inventory.isError && (
-                    <Items inventory={data} loading={loading} narrowed={narrowed} onClear={() => set({ search: undefined, inStock: undefined })} onFirst={() => set({ page: undefined })} />
+                    <Items inventory={data} loading={loading} narrowed={narrowed} onClear={clear} onFirst={() => set({ page: undefined })} />
                 )}
             </div>
             {data !== undefined && data.pagination.totalPages > 1 && !inventory.isError && ask.page <= data.pagination.totalPages && <Pagination pagination={{ ...data.pagination, page: ask.page }} onPage={(page) => set({ page: page === 1 ? undefined : String(page) })} noun="items" />}

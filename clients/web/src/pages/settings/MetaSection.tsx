@@ -13,6 +13,11 @@ type Meta = Schemas['GetSettingsResponse']['meta'];
 
 const CONNECT = '/api/auth/meta/connect?returnTo=/app/settings';
 
+function messageOf(error: unknown): string {
+    if (!(error instanceof ApiError)) return 'Meta could not be disconnected. Try again.';
+    return error.code === 'UPSTREAM_ERROR' ? 'Meta did not confirm that your ads are paused, so nothing was changed. Try again in a few minutes.' : error.message;
+}
+
 function DisconnectDialog({ open, onClose, onDone }: { open: boolean; onClose: () => void; onDone: () => void }) {
     const client = useQueryClient();
     const disconnect = useMutation({
@@ -48,7 +53,7 @@ function DisconnectDialog({ open, onClose, onDone }: { open: boolean; onClose: (
                 <p className="muted">Are you sure? This will pause all ads.</p>
                 {disconnect.isError && (
                     <Banner tone="bad" live>
-                        {disconnect.error instanceof ApiError ? disconnect.error.message : 'Meta could not be disconnected. Try again.'}
+                        {messageOf(disconnect.error)}
                     </Banner>
                 )}
             </div>

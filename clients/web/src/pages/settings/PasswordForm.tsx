@@ -1,7 +1,7 @@
 import { useMutation } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 
-import { api, dataOf } from '../../api/client';
+import { ApiError, api, dataOf } from '../../api/client';
 import { fieldError, formError } from '../../lib/form';
 import { useViewAs } from '../../lib/view-as';
 import { Banner, Button, Card, TextField } from '../../ui';
@@ -23,6 +23,8 @@ export function PasswordForm({ email }: { email: string }) {
         },
     });
     const set = (name: keyof typeof form) => (event: { target: { value: string } }) => setForm({ ...form, [name]: event.target.value });
+    // The answer's own words are of a log-in.
+    const wrong = change.error instanceof ApiError && change.error.code === 'INVALID_CREDENTIALS' ? 'This is not your current password' : fieldError(change.error, 'currentPassword');
     const failed = formError(change.error, FIELDS);
     const submit = (event: FormEvent) => {
         event.preventDefault();
@@ -41,7 +43,7 @@ export function PasswordForm({ email }: { email: string }) {
                         {/* Password managers learn whose password it is. */}
                         <input type="text" name="username" autoComplete="username" value={email} readOnly hidden />
                         <div className="grid-2">
-                            <TextField label="Current password" name="currentPassword" type="password" autoComplete="current-password" value={form.currentPassword} onChange={set('currentPassword')} error={fieldError(change.error, 'currentPassword')} />
+                            <TextField label="Current password" name="currentPassword" type="password" autoComplete="current-password" value={form.currentPassword} onChange={set('currentPassword')} error={wrong} />
                             <TextField label="New password" name="newPassword" type="password" autoComplete="new-password" value={form.newPassword} onChange={set('newPassword')} error={fieldError(change.error, 'newPassword')} hint="At least 8 characters." />
                         </div>
                         <div className={css.actions}>

@@ -131,7 +131,8 @@ export function WebsiteSection({ website }: { website: Website }) {
                                 ['Items', formatCount(website.itemsDetected)],
                             ]}
                         />
-                        <TestConnection readOnly={readOnly} />
+                        {/* What a test found is about the address that it was of. */}
+                        <TestConnection key={website.url} readOnly={readOnly} />
                     </div>
                 )}
                 <div className={website.connected ? css.divided : undefined}>
