@@ -49,12 +49,12 @@ export function AccountMenu({ compact = false }: { compact?: boolean }) {
     const nextTheme = themes[(themes.findIndex((one) => one.theme === theme) + 1) % themes.length]!;
     const shownTheme = themes.find((one) => one.theme === theme)!;
     return (
-        <Menu>
+        <Menu as="div" className={css.account}>
             <MenuButton className={css.accountButton} aria-label={compact ? 'Account' : undefined}>
                 <CircleUser size={20} aria-hidden="true" />
                 {!compact && 'Account'}
             </MenuButton>
-            <MenuItems className={css.menu} anchor={compact ? 'bottom end' : 'top start'} modal={false}>
+            <MenuItems className={`${css.menu} ${compact ? css.menuBelow : css.menuAbove}`} modal={false}>
                 <Who />
                 <MenuItem>
                     <button
