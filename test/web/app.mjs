@@ -264,7 +264,7 @@ class Person {
 
     /* Goes to another page by the navigation. */
     async follow(name) {
-        await this.page.getByRole('navigation', { name: /pages/i }).getByRole('link', { name, exact: true }).click();
+        await this.page.getByRole('navigation').getByRole('link', { name, exact: true }).first().click();
     }
 
     /* Answers of these calls (METHOD and how the path begins) are kept back until they are released. */
