@@ -17,7 +17,7 @@ measure() {
     local before out done
     before=$(sql 'SELECT count(*) FROM balance')
     out=$("$LOTCAST_BENCH_POSTGRES_BIN/pgbench" $(socket_options) -n -M prepared -c "$1" -j "$(nproc)" -T "$2" \
-        -f "$LOTCAST_BENCH_POSTGRES/insert.sql" postgres 2>&1)
+        -f "$LOTCAST_BENCH_POSTGRES/insert.sql" postgres 2>&1) || { echo "$out" >&2; return 1; }
     done=$(sed -n 's/^number of transactions actually processed: //p' <<<"$out")
     if [ "$(sql 'SELECT count(*) FROM balance')" -ne $((before + done)) ] || ! grep -q '^number of failed transactions: 0 ' <<<"$out"; then
         echo "$out" >&2
@@ -63,4 +63,5 @@ cat >"$LOTCAST_BENCH_POSTGRES/insert.sql" <<'SQL'
 \set entries random(0, 999)
 INSERT INTO balance (customer_id, balance_centi, entries) VALUES (:customer, :balance, :entries);
 SQL
-"$bench" "$self"
+# Both in the one directory.
+BENCH_DIRECTORY=$LOTCAST_BENCH_POSTGRES "$bench" "$self"
