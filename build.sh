@@ -222,7 +222,10 @@ run_tests() {
     # And all that was asked of the facade, likewise (test/support/exchange.h).
     local exchanges=$root/build/exchanges
     rm -f "$reasons" "$exchanges"
-    LOTCAST_TEST_REASONS=$reasons LOTCAST_TEST_EXCHANGES=$exchanges run_suite release "release" "$@"
+    # Without pages there is nothing that their tests could open.
+    local left_out=()
+    [ "$web" = auto ] || left_out=(--no-suite web)
+    LOTCAST_TEST_REASONS=$reasons LOTCAST_TEST_EXCHANGES=$exchanges run_suite release "release" "${left_out[@]}" "$@"
     [ $# -gt 0 ] || LOTCAST_TEST_REASONS=$reasons run_suite release "error reasons" --suite reasons
     [ $# -gt 0 ] || LOTCAST_TEST_EXCHANGES=$exchanges run_suite release "exchanges" --suite exchanges
     run_suite asan "AddressSanitizer and UBSan" --no-suite e2e --no-suite style --no-suite sdk --no-suite buf --no-suite openapi --no-suite browser --no-suite web "$@"

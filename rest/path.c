@@ -271,12 +271,15 @@ enum query_fault query_parse(struct span raw, struct arena *arena, struct query 
     return QUERY_OK;
 }
 
-/* Of letters, digits and what needs no escape in a URL. */
-static bool is_plain_segment(struct span text)
+/* Whether all segments are of letters, digits and what needs no escape in a URL. */
+static bool is_plain(const struct path *path)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        if (!chars_is_id((char)text.data[i]) && text.data[i] != '~')
-            return false;
+    for (size_t i = 0; i < path->count; i++) {
+        struct span text = path->segments[i].text;
+        for (size_t j = 0; j < text.len; j++) {
+            if (!chars_is_id((char)text.data[j]) && text.data[j] != '~')
+                return false;
+        }
     }
     return true;
 }
@@ -292,13 +295,10 @@ bool path_is_page(const struct path *path)
     };
     if (path->count == 0)
         return true;
-    for (size_t i = 0; i < path->count; i++) {
-        if (!is_plain_segment(path->segments[i].text))
-            return false;
-    }
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
         if (span_equal_string(path->segments[0].text, pages[i].name))
-            return path->count >= pages[i].count_min && path->count <= pages[i].count_max;
+            return path->count >= pages[i].count_min && path->count <= pages[i].count_max &&
+                   is_plain(path);
     }
     return false;
 }
