@@ -125,24 +125,28 @@ struct rpc_call *store_stamps_start(struct store_client *client, const struct rp
 /* The stamps in its answer: `count` of them, or NULL if there are others. To be freed. */
 uint64_t *store_stamps_unpack(struct span packed, size_t count);
 
-/* The stamps of a store in this process (store_near_of), which are read without a call. */
+/* Stamps in sight, which are read without a call: of a store in this process (store_near_of) or on
+ * this machine (sight.h). */
 struct store_near {
     const void *store;
+    bool is_here; /* in this process: while they are read it is alive */
     /* Where a partition's stamp is; `key` NULL: of all the table. */
     enum rpc_code (*find)(const void *store, const Lotcast__V1__Partition *partition,
                           size_t *ret_place, struct rpc_status *status);
     uint64_t (*read)(const void *store, size_t place);
 };
 
-/* Says that the channel leads there. Before anyone else uses the client. */
+/* Says that the channel leads there, as far as is known. Before anyone else uses the client. */
 void store_client_set_near(struct store_client *client, const struct store_near *near);
 /*
- * Where the stamps of the partitions are, for store_near_stamp. False: the store is not in this
- * process, has no such partition, or the arena is full.
+ * Where the stamps of the partitions are, for store_near_stamp. False: none are in sight, there is
+ * no such partition, or the arena is full.
  */
 bool store_near_find(const struct store_client *client, struct arena *arena,
                      const struct store_partition *partitions, size_t count, uint32_t *ret_places);
-/* The stamp that is there now. */
+/* Whether the stamps in sight are of this process's own store. */
+bool store_near_is_here(const struct store_client *client);
+/* The stamp that is there now; STORE_STAMP_NONE: in flux, or out of sight. */
 uint64_t store_near_stamp(const struct store_client *client, uint32_t place);
 
 /*

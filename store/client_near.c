@@ -1,4 +1,4 @@
-/* The stamps of a store in the same process. */
+/* Stamps in sight. */
 #include "store/client_internal.h"
 
 void store_client_set_near(struct store_client *client, const struct store_near *near)
@@ -21,6 +21,11 @@ bool store_near_find(const struct store_client *client, struct arena *arena,
         ret_places[i] = (uint32_t)place;
     }
     return true;
+}
+
+bool store_near_is_here(const struct store_client *client)
+{
+    return client->near.is_here;
 }
 
 uint64_t store_near_stamp(const struct store_client *client, uint32_t place)

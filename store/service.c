@@ -11,29 +11,10 @@ static enum rpc_code out_of_memory(struct rpc_status *status)
 
 /* --- stamps --- */
 
-/* Which stamp a partition has. */
-static enum rpc_code find_stamp(const struct store *store, const Lotcast__V1__Partition *partition,
-                                size_t *ret_stamp, struct rpc_status *status)
-{
-    const struct store_table *table = store__table_find(&store->tables, partition->table);
-    if (table == NULL)
-        return store__invalid(status, "table", "there is no table %u", partition->table);
-    if (partition->key == NULL) {
-        *ret_stamp = store__stamp_of_table(table);
-        return RPC_OK;
-    }
-    struct store_key_buffer key;
-    store__key_begin(&key, table->id, 0);
-    enum rpc_code code = store__key_append_part(&table->primary, 0, partition->key, &key, status);
-    if (code == RPC_OK)
-        *ret_stamp = store__stamp_of_key(table, store__key_span(&key));
-    return code;
-}
-
 static enum rpc_code near_find(const void *store, const Lotcast__V1__Partition *partition,
                                size_t *ret_place, struct rpc_status *status)
 {
-    return find_stamp(store, partition, ret_place, status);
+    return store__stamp_find(&((const struct store *)store)->tables, partition, ret_place, status);
 }
 
 static uint64_t near_read(const void *store, size_t place)
@@ -43,7 +24,8 @@ static uint64_t near_read(const void *store, size_t place)
 
 struct store_near store_near_of(const struct store *store)
 {
-    return (struct store_near){.store = store, .find = near_find, .read = near_read};
+    return (struct store_near){
+        .store = store, .is_here = true, .find = near_find, .read = near_read};
 }
 
 static enum rpc_code read_stamps(const struct store *store, struct arena *arena,
@@ -58,7 +40,7 @@ static enum rpc_code read_stamps(const struct store *store, struct arena *arena,
         return out_of_memory(status);
     for (size_t i = 0; i < count; i++) {
         size_t stamp;
-        enum rpc_code code = find_stamp(store, partitions[i], &stamp, status);
+        enum rpc_code code = store__stamp_find(&store->tables, partitions[i], &stamp, status);
         if (code != RPC_OK)
             return code;
         stamps[i] = store__stamp_read(store->stamps, stamp);

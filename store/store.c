@@ -107,6 +107,8 @@ static enum rpc_code open_records(const struct store_options *options, struct st
     if (code != RPC_OK)
         return code;
     code = lock(options, dir_fd, &store->lock_fd, status);
+    if (code == RPC_OK) /* if they cannot be, they are asked for */
+        (void)store__stamps_share(store->stamps, dir_fd);
     if (code == RPC_OK)
         code =
             store__engine_lmdb_open(options->directory, options->map_bytes, &store->engine, status);

@@ -20,6 +20,7 @@
 #include "rpc/interceptor.h"
 #include "rpc/server.h"
 #include "store/client.h"
+#include "store/sight.h"
 #include "store/store.h"
 
 #define USER_AGENT "LotcastBot/1.0"
@@ -63,12 +64,16 @@ struct store_part {
     struct rpc_server_interceptor interceptors[1];
 };
 
+static void store_directory(const struct app *app, char *directory, size_t size)
+{
+    (void)snprintf(directory, size, "%s/store", config_text(&app->config, CONFIG_DATA_DIR));
+}
+
 static bool start_store(struct app *app, struct store_part *part)
 {
     struct rpc_status status;
     char directory[PATH_MAX + 16];
-    (void)snprintf(directory, sizeof directory, "%s/store",
-                   config_text(&app->config, CONFIG_DATA_DIR));
+    store_directory(app, directory, sizeof directory);
     struct store_options store_options = {.directory = directory, .registry = app->registry};
     if (store_open(&store_options, &part->store, &status) != RPC_OK) {
         app_complain("%s", status.message);
@@ -105,6 +110,7 @@ static void stop_store(struct store_part *part)
 
 struct logic_part {
     struct rpc_tls tls;
+    struct store_sight *sight; /* NULL: none */
     struct rpc_channel *store_channel;
     struct store_client *store;
     struct http_client *http;
@@ -220,6 +226,15 @@ static enum rpc_code open_doors(struct app *app, struct rpc_server *server,
     return rpc_server_listen(server, url, RPC_TRUST_OPERATOR, status);
 }
 
+/* The stamps of the store in our data directory; if the one that we call is another, they are of no
+ * use, and seen not to be. */
+static struct store_sight *open_sight(const struct app *app)
+{
+    char directory[PATH_MAX + 16];
+    store_directory(app, directory, sizeof directory);
+    return store_sight_create(directory, app->registry);
+}
+
 static bool open_store(struct app *app, const struct store_part *near, struct logic_part *part)
 {
     const char *url = near == NULL ? config_text(&app->config, CONFIG_STORE_URL) : "direct:";
@@ -227,11 +242,15 @@ static bool open_store(struct app *app, const struct store_part *near, struct lo
     if (!open_channel(app, url, server, part->client_interceptors, &part->store_channel))
         return false;
     part->store = store_client_create(part->store_channel, app->registry);
-    if (part->store != NULL && near != NULL) {
-        const struct store_near stamps = store_near_of(near->store);
-        store_client_set_near(part->store, &stamps);
-    }
-    return part->store != NULL;
+    if (part->store == NULL)
+        return false;
+    if (near == NULL && strncmp(url, "ipc://", 6) == 0)
+        part->sight = open_sight(app);
+    const struct store_near stamps = near != NULL          ? store_near_of(near->store)
+                                     : part->sight != NULL ? store_sight_near(part->sight)
+                                                           : (struct store_near){0};
+    store_client_set_near(part->store, &stamps);
+    return true;
 }
 
 /* `store` is the one in this process, or NULL: it is reached by its URL. */
@@ -278,6 +297,7 @@ static void stop_logic(struct logic_part *part)
     stripe_client_destroy(part->stripe);
     http_client_destroy(part->http);
     store_client_destroy(part->store);
+    store_sight_destroy(part->sight);
     rpc_channel_close(part->store_channel);
 }
 

@@ -3,11 +3,12 @@
  * set. The first place of a set was used last; a new answer goes there and the last one goes. A
  * lock guards some sets. An answer that is being looked at has a reference and outlives its place.
  *
- * A look-up: found and not past its time → where the store is in this process its stamps are looked
- * at, and the answer given or not, there and then. Else: with those of the same batch the store is
- * asked for the stamps, in one call, without waiting → its answer, on whatever thread, ends the
- * calls or gives them back. Asking and answering may be over in either order: whoever comes second
- * goes on (struct gathered).
+ * A look-up: found and not past its time → where the store's stamps are in sight they are looked
+ * at, and the answer given or not, there and then; those of another process only for some ms after
+ * that has answered a call, so that a store that stands still or has died is noticed. Else: with
+ * those of the same batch the store is asked for the stamps, in one call, without waiting → its
+ * answer, on whatever thread, ends the calls or gives them back. Asking and answering may be over
+ * in either order: whoever comes second goes on (struct gathered).
  */
 #include "rpc/services/answers.h"
 
@@ -25,6 +26,8 @@
 #define WAYS 4
 /* Of all kept answers together, in bytes. */
 #define KEPT_BYTES_MAX ((size_t)192 * 1024 * 1024)
+/* How long a store's answer vouches for its being there, in ms. */
+#define VOUCHED_MS 20
 /* A request whose answer is kept at most, packed, in bytes. */
 #define REQUEST_BYTES_MAX 512
 /* Mixes a method's number into a session's hash. */
@@ -42,14 +45,15 @@ struct answer {
     struct span request;
     struct span stamps;   /* as long as these … */
     struct span question; /* … are the answer to this, packed … */
-    struct span places;   /* … or lie here, where the store is near … */
+    struct span places;   /* … or lie here, where they are in sight … */
     struct span response; /* … this holds, packed */
     uint8_t data[];
 };
 
 struct answers {
     struct store_client *store;
-    atomic_size_t bytes; /* of what lies in a place */
+    atomic_size_t bytes;     /* of what lies in a place */
+    atomic_llong vouched_ms; /* on clock_mono_ms(): until then the store is taken to be there */
     pthread_mutex_t locks[LOCKS];
     struct answer *places[SETS][WAYS];
 };
@@ -68,7 +72,9 @@ struct gathered {
     size_t question_bytes;
     size_t stamp_count;
     int64_t deadline_ms; /* the earliest of the calls' */
-    atomic_bool is_met;  /* asking or answering is over: the other one goes on */
+    int64_t asked_ms;
+    struct answers *answers;
+    atomic_bool is_met; /* asking or answering is over: the other one goes on */
 };
 
 static struct metric metric_hits = METRIC_COUNTER(
@@ -254,6 +260,8 @@ static void on_stamps(void *arg, const struct rpc_status *status, struct rpc_pay
     uint64_t *stamps =
         status->code == RPC_OK ? store_stamps_unpack(payload->bytes, gathered->stamp_count) : NULL;
     rpc_payload_release(payload);
+    if (stamps != NULL)
+        atomic_store(&gathered->answers->vouched_ms, gathered->asked_ms + VOUCHED_MS);
     const uint64_t *at = stamps;
     for (struct look *look = gathered->first; look != NULL && stamps != NULL; look = look->next) {
         struct span kept = look->answer->stamps;
@@ -284,6 +292,8 @@ static void flush(void *self, void *batch)
     struct rpc_context context = *rpc_server_call_context(gathered->first->call);
     context.cancelled = NULL; /* one caller's going is not the others' */
     context.deadline_ms = gathered->deadline_ms;
+    gathered->answers = answers;
+    gathered->asked_ms = clock_mono_ms();
     uint8_t *question = join_questions(gathered);
     if (question != NULL)
         rpc_call_unref(store_stamps_start(answers->store, &context,
@@ -294,7 +304,7 @@ static void flush(void *self, void *batch)
         conclude_all(gathered);
 }
 
-/* Whether nothing has changed, as the stamps in this process say. */
+/* Whether nothing has changed, as the stamps in sight say. */
 static bool holds_near(const struct answers *answers, const struct answer *answer)
 {
     for (size_t i = 0; i < answer->places.len / sizeof(uint32_t); i++) {
@@ -306,6 +316,12 @@ static bool holds_near(const struct answers *answers, const struct answer *answe
             return false;
     }
     return true;
+}
+
+static bool is_vouched(const struct answers *answers)
+{
+    return store_near_is_here(answers->store) ||
+           clock_mono_ms() < atomic_load(&answers->vouched_ms);
 }
 
 /* Answers with it, whose reference is taken, or says that it does not hold. */
@@ -355,7 +371,7 @@ static bool take(void *self, struct rpc_server_call *call, void **batch)
         return false;
     struct answer *answer = find(answers, hash, rpc_server_call_method(call)->index, request);
     struct look *look = NULL;
-    if (answer != NULL && answer->places.len > 0)
+    if (answer != NULL && answer->places.len > 0 && is_vouched(answers))
         return answer_near(answers, call, answer);
     if (answer != NULL && answer->until_ms > clock_now_ms())
         look = arena_calloc(rpc_server_call_arena(call), 1, sizeof *look);
@@ -414,6 +430,16 @@ static struct answer *make(const struct rpc_server_call *call,
     return answer;
 }
 
+/* Whether the stamps that came with the records are those in sight: else it is another store's. */
+static bool are_near(const struct answers *answers, const uint32_t *places, const uint64_t *stamps,
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (store_near_stamp(answers->store, places[i]) != stamps[i])
+            return false;
+    return true;
+}
+
 void answers_keep(struct answers *answers, struct rpc_server_call *call,
                   const struct answer_basis *basis, const void *response)
 {
@@ -435,9 +461,11 @@ void answers_keep(struct answers *answers, struct rpc_server_call *call,
                                                                      : principal->session_until_ms;
     size_t count = basis->count + 1;
     struct span question = {0};
-    bool is_near = store_near_find(answers->store, arena, partitions, count, places);
+    bool is_near = store_near_find(answers->store, arena, partitions, count, places) &&
+                   are_near(answers, places, stamps, count);
+    bool is_asked = !is_near || !store_near_is_here(answers->store);
     if (until_ms <= clock_now_ms() ||
-        (!is_near &&
+        (is_asked &&
          store_stamps_pack(answers->store, arena, partitions, count, &question, NULL) != RPC_OK))
         return;
     struct answer *answer =

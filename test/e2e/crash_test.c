@@ -212,10 +212,12 @@ struct load {
 static void *run_load(void *arg)
 {
     struct load *load = arg;
-    while (!atomic_load(load->end)) {
+    /* One answer that may be kept, and one that is not. */
+    static const char *const paths[] = {"/api/customer/dashboard", "/api/customer/settings"};
+    for (size_t i = 0; !atomic_load(load->end); i++) {
         struct rest_answer answer;
         int64_t start_ms = mono_ms();
-        rest_client_request(&load->browser, "GET", "/api/customer/dashboard", NULL, NULL, &answer);
+        rest_client_request(&load->browser, "GET", paths[i % 2], NULL, NULL, &answer);
         int64_t took_ms = mono_ms() - start_ms;
         if (took_ms > load->slowest_ms)
             load->slowest_ms = took_ms;
@@ -261,10 +263,11 @@ static int load_end(struct load_run *run)
     return good;
 }
 
+/* Whether all processes are there: what is asked is read from the records each time. */
 static bool answers(void *arg)
 {
     struct rest_answer answer;
-    rest_client_request(arg, "GET", "/api/customer/dashboard", NULL, NULL, &answer);
+    rest_client_request(arg, "GET", "/api/customer/settings", NULL, NULL, &answer);
     bool good = answer.status == 200;
     rest_answer_free(&answer);
     return good;
@@ -311,6 +314,46 @@ static void a_store_that_stands_still_gives_refusals_in_time(void **state)
     (void)kill(store, SIGCONT);
     assert_true(wait_until(answers, &browser, 5000));
     system_wait_ready(&system_);
+}
+
+static int dashboard_status(struct rest_client *browser)
+{
+    struct rest_answer answer;
+    rest_client_request(browser, "GET", "/api/customer/dashboard", NULL, NULL, &answer);
+    int status = answer.status;
+    rest_answer_free(&answer);
+    return status;
+}
+
+static bool is_refused(void *browser)
+{
+    int status = dashboard_status(browser);
+    return status == 503 || status == 504;
+}
+
+/* An answer that is kept is given as long as the store is there to say that it holds. */
+static void a_kept_answer_does_not_hide_a_store_that_stands_still(void **state)
+{
+    (void)state;
+    struct rest_client browser = system_browser(&system_);
+    if (system_.one_process)
+        return; /* there is no store process to stop */
+    system_sign_up(&browser, "kept@acme.example");
+    struct rest_client other = browser;
+    for (int times = 0; times < 5; times++)
+        assert_int_equal(dashboard_status(&browser), 200);
+    pid_t store = system_role_pid(&system_, "store");
+    assert_true(store > 0);
+    process_stop(store);
+    assert_true(wait_until(is_refused, &browser, ANSWER_MS_MAX));
+    system_kill_role(&system_, "store");
+    assert_true(wait_until(answers, &browser, 5000));
+    assert_int_equal(dashboard_status(&browser), 200);
+    struct rest_answer answer;
+    rest_client_request(&browser, "POST", "/api/auth/logout", "{}", NULL, &answer);
+    assert_int_equal(answer.status, 200);
+    rest_answer_free(&answer);
+    assert_int_equal(dashboard_status(&other), 401);
 }
 
 /* --- browsers that leave --- */
@@ -387,6 +430,7 @@ int main(void)
         cmocka_unit_test(a_launch_survives_a_kill_of_everything),
         cmocka_unit_test(a_store_that_dies_under_load_comes_back_by_itself),
         cmocka_unit_test(a_store_that_stands_still_gives_refusals_in_time),
+        cmocka_unit_test(a_kept_answer_does_not_hide_a_store_that_stands_still),
     };
     return cmocka_run_group_tests_name("crash", tests, start, stop);
 }

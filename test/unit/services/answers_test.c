@@ -204,11 +204,10 @@ static void never_hide_what_was_acknowledged(void **state)
     assert_int_equal(credits_of(session), 1000 + WRITES);
 }
 
-static int set_up_with(bool over_stream, bool is_near)
+static int set_up_with(struct fixture_options options)
 {
-    fixture_start(&fixture, &(struct fixture_options){.signup_credits = 500,
-                                                      .over_stream = over_stream,
-                                                      .is_near = is_near});
+    options.signup_credits = 500;
+    fixture_start(&fixture, &options);
     session = fixture_sign_up(&fixture, 1, &customer_id);
     return 0;
 }
@@ -217,21 +216,28 @@ static int set_up_with(bool over_stream, bool is_near)
 static int set_up(void **state)
 {
     (void)state;
-    return set_up_with(false, false);
+    return set_up_with((struct fixture_options){0});
 }
 
 /* The same with the stamps in sight. */
 static int set_up_near(void **state)
 {
     (void)state;
-    return set_up_with(false, true);
+    return set_up_with((struct fixture_options){.is_near = true});
 }
 
 /* Over sockets, where it answers on a thread of its own, and calls come in batches. */
 static int set_up_stream(void **state)
 {
     (void)state;
-    return set_up_with(true, false);
+    return set_up_with((struct fixture_options){.over_stream = true});
+}
+
+/* The same with the stamps in sight. */
+static int set_up_sight(void **state)
+{
+    (void)state;
+    return set_up_with((struct fixture_options){.over_stream = true, .in_sight = true});
 }
 
 static int tear_down(void **state)
@@ -241,11 +247,12 @@ static int tear_down(void **state)
     return 0;
 }
 
-#define ALL(test)                                               \
-    {#test " (direct)", test, set_up, tear_down, NULL},         \
-        {#test " (near)", test, set_up_near, tear_down, NULL},  \
-    {                                                           \
-#test " (stream)", test, set_up_stream, tear_down, NULL \
+#define ALL(test)                                                   \
+    {#test " (direct)", test, set_up, tear_down, NULL},             \
+        {#test " (near)", test, set_up_near, tear_down, NULL},      \
+        {#test " (in sight)", test, set_up_sight, tear_down, NULL}, \
+    {                                                               \
+#test " (stream)", test, set_up_stream, tear_down, NULL     \
     }
 
 int main(void)

@@ -15,6 +15,7 @@
 #include "lotcast/v1/auth.pb-c.h"
 #include "rpc/interceptor.h"
 #include "rpc/services/password_hash.h"
+#include "store/sight.h"
 #include "store/store.h"
 #include "test/support/process.h"
 #include "test/support/reasons.h"
@@ -40,7 +41,21 @@ static void open_stream(const struct fixture *fixture, const char *name, struct 
     expect_ok(rpc_channel_open(&channel, ret_channel, &status), &status);
 }
 
-static void start_store(struct fixture *fixture, bool over_stream, bool is_near)
+/* Shows the client the stamps. */
+static void show_stamps(struct fixture *fixture, const struct fixture_options *options)
+{
+    struct store_near near = {0};
+    if (options->is_near)
+        near = store_near_of(fixture->store);
+    if (options->in_sight) {
+        fixture->sight = store_sight_create(fixture->directory, fixture->registry);
+        assert_non_null(fixture->sight);
+        near = store_sight_near(fixture->sight);
+    }
+    store_client_set_near(fixture->store_client, &near);
+}
+
+static void start_store(struct fixture *fixture, bool over_stream)
 {
     struct rpc_status status;
     struct registry_sources sources = registry_sources_get();
@@ -63,9 +78,6 @@ static void start_store(struct fixture *fixture, bool over_stream, bool is_near)
         expect_ok(rpc_channel_open(&channel, &fixture->store_channel, &status), &status);
     fixture->store_client = store_client_create(fixture->store_channel, fixture->registry);
     assert_non_null(fixture->store_client);
-    const struct store_near near = store_near_of(fixture->store);
-    if (is_near)
-        store_client_set_near(fixture->store_client, &near);
 }
 
 static void start_services(struct fixture *fixture, const struct fixture_options *options)
@@ -148,7 +160,8 @@ void fixture_start(struct fixture *fixture, const struct fixture_options *option
     arena_init(&fixture->arena, ARENA_CALL_BYTES_MAX);
     fixture->context = (struct rpc_context){.arena = &fixture->arena, .deadline_ms = INT64_MAX};
     temp_directory(fixture->directory);
-    start_store(fixture, options->over_stream, options->is_near);
+    start_store(fixture, options->over_stream);
+    show_stamps(fixture, options);
     start_services(fixture, options);
     start_server(fixture, options);
 }
@@ -162,6 +175,7 @@ void fixture_stop(struct fixture *fixture)
     stripe_client_destroy(fixture->stripe);
     http_client_destroy(fixture->http);
     store_client_destroy(fixture->store_client);
+    store_sight_destroy(fixture->sight);
     rpc_channel_close(fixture->store_channel);
     rpc_server_destroy(fixture->store_server);
     store_close(fixture->store);

@@ -18,7 +18,8 @@ struct fixture_options {
     bool loopback_throttled;
     bool traced;      /* calls have request ids, which come from metadata, as in a real server */
     bool over_nng;    /* calls go over REQ/REP as an operator's do, instead of direct: as rest's */
-    bool is_near;     /* the logic reads the store's stamps without a call */
+    bool is_near;     /* the logic reads the store's stamps without a call: as in one process … */
+    bool in_sight;    /* … or as in processes of one machine */
     bool over_stream; /* or over ipc://, as rest's do between processes; the store's calls too */
 };
 
@@ -31,6 +32,7 @@ struct fixture {
     struct rpc_server *store_server;
     struct rpc_channel *store_channel;
     struct store_client *store_client;
+    struct store_sight *sight;
     struct http_client *http;
     struct meta_client *meta;
     struct stripe_client *stripe;
