@@ -3,6 +3,7 @@ const language = navigator.language;
 const whole = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
 const compact = new Intl.NumberFormat(language, { notation: 'compact', maximumSignificantDigits: 3 });
 const twoDecimals = new Intl.NumberFormat(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const percent = new Intl.NumberFormat(language, { style: 'unit', unit: 'percent', minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const relative = new Intl.RelativeTimeFormat(language, { numeric: 'auto' });
 
 /** 8,240 */
@@ -12,7 +13,9 @@ export function formatCount(value: number): string {
 
 /** 123K, 45.6K: where there is no room for all digits; show the exact number beside it, or as its title. */
 export function formatCompact(value: number): string {
-    return compact.format(value);
+    // Some languages have no short form of thousands: 123,000 would be taken for the exact number.
+    const shortened = compact.formatToParts(value).some(({ type }) => type === 'compact');
+    return shortened ? compact.format(value) : formatCount(value);
 }
 
 /** 1.89 */
@@ -22,7 +25,7 @@ export function formatDecimal(value: number): string {
 
 /** 1.89%: of a number that is percent already. */
 export function formatPercent(value: number): string {
-    return `${twoDecimals.format(value)}%`;
+    return percent.format(value);
 }
 
 /** $500 or $847.32: no decimals where there is nothing to show in them, unless `exact`. */

@@ -13,7 +13,9 @@ type Customer = Schemas['GetCustomerResponse']['customer'];
 
 /* A whole number as people write it, with a sign or not; undefined: it is none. */
 function wholeNumber(text: string): number | undefined {
-    const plain = text.trim().replaceAll(/[,\s]/g, '').replace('−', '-');
+    const signed = text.trim().replaceAll(/\s/g, '').replace('−', '-');
+    // Thousands may be set apart; 1.5 and 1,5 are no whole numbers.
+    const plain = /^[+-]?\d{1,3}([.,]\d{3})+$/.test(signed) ? signed.replaceAll(/[.,]/g, '') : signed;
     return /^[+-]?\d{1,12}$/.test(plain) ? Number(plain) : undefined;
 }
 

@@ -9,13 +9,15 @@ const MONTH_DAYS = 30.4;
 
 /* "2,500.50" and "2.500,50" by the browser's language: the sign before its decimals, and the one between thousands. */
 const parts = new Intl.NumberFormat(navigator.language, { minimumFractionDigits: 1, useGrouping: true }).formatToParts(10_000.5);
-const decimalSign = parts.find(({ type }) => type === 'decimal')?.value ?? '.';
+const decimalSign = parts.find(({ type }) => type === 'decimal')?.value === ',' ? ',' : '.';
+/* Thousands are set apart whole or not at all: what may be meant otherwise, as 2500,50 in English, is no amount. */
+const AMOUNT = decimalSign === ',' ? /^(\d+|\d{1,3}(\.\d{3})+)(,\d+)?$/ : /^(\d+|\d{1,3}(,\d{2,3})*,\d{3})(\.\d+)?$/;
 
 /** The amount that a text says, or undefined. */
 export function parseAmount(text: string): number | undefined {
     const bare = text.replaceAll(/[\s'’]/g, '');
-    const plain = decimalSign === ',' ? bare.replaceAll('.', '').replace(',', '.') : bare.replaceAll(',', '');
-    return /^\d+(\.\d+)?$/.test(plain) ? Number(plain) : undefined;
+    if (!AMOUNT.test(bare)) return undefined;
+    return Number(decimalSign === ',' ? bare.replaceAll('.', '').replace(',', '.') : bare.replaceAll(',', ''));
 }
 
 /** An amount as the field shows it. */
