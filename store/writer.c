@@ -2,7 +2,8 @@
  * Group commit.
  *
  * While a group is being synced the next one gathers in the queue, so groups grow with the load by
- * themselves; nothing waits for company. Only the writer's thread touches the engine's write side.
+ * themselves; on a slow disk alone a group waits for those that are about to come back. Only the
+ * writer's thread touches the engine's write side.
  *
  *   queued → in a group → applied ┬→ synced      → answered RPC_OK
  *                                 ├→ refused     → answered its own code, the rest goes on
@@ -36,6 +37,12 @@
 #define TEND_INTERVAL_MS 1000
 /* What a caller is told to wait when the queue is full, in ms. */
 #define PUSH_BACK_MS 50
+/* Groups that take less are not waited for: all else costs as much then. Of the others, what part
+ * of their time their callers are waited for, and at most. */
+#define COMPANY_GROUP_US_MIN 1500
+#define COMPANY_PART 8
+#define COMPANY_NS_MAX 2000000
+#define NS_A_S 1000000000
 /* Attempts that end in RPC_ABORTED: the map doubles each time, so this is never reached. */
 #define GROWTHS_MAX 64
 
@@ -55,6 +62,8 @@ struct store_writer {
     /* under lock */
     struct work_list queue;
     struct work_list answers;
+    size_t queued;           /* in the queue */
+    size_t wanted;           /* in the queue, for the writer to be woken */
     size_t held, held_bytes; /* submitted and not answered */
     bool is_stopping;
     bool is_over; /* the writer's thread has handed over its last group */
@@ -62,6 +71,8 @@ struct store_writer {
     uint64_t sequence;
     struct store_apply apply;
     int64_t tend_at_ms;
+    size_t company;   /* commits of the last group, and those that came meanwhile */
+    int64_t group_us; /* how long the last group took */
 };
 
 /* --- the sequence --- */
@@ -202,7 +213,8 @@ static void run_group(struct store_writer *writer, struct store_commit_work *gro
         metric_add(&store__metric_write_errors, 1);
         refuse_all(group, code, &status);
     }
-    metric_observe_us(&store__metric_commit_time, clock_mono_us() - begin_us);
+    writer->group_us = clock_mono_us() - begin_us;
+    metric_observe_us(&store__metric_commit_time, writer->group_us);
 }
 
 /* --- lists --- */
@@ -299,7 +311,34 @@ static void wait_for_work(struct store_writer *writer)
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += TEND_INTERVAL_MS / 1000;
     int error = 0;
+    writer->wanted = 1;
     while (writer->queue.first == NULL && !writer->is_stopping && error != ETIMEDOUT)
+        error = pthread_cond_timedwait(&writer->wake, &writer->lock, &until);
+}
+
+/*
+ * Callers that commit again and again come back when they are answered. Gone on with at once, they
+ * would fall into two halves that wait for each other's syncs; so the last group's are waited for,
+ * for a small part of what a group takes. Under the lock.
+ */
+static void wait_for_company(struct store_writer *writer)
+{
+    if (writer->queue.first == NULL || writer->queued >= writer->company ||
+        writer->group_us < COMPANY_GROUP_US_MIN)
+        return;
+    struct timespec until;
+    int64_t wait_ns = writer->group_us * 1000 / COMPANY_PART;
+    if (wait_ns > COMPANY_NS_MAX)
+        wait_ns = COMPANY_NS_MAX;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)wait_ns;
+    if (until.tv_nsec >= NS_A_S) {
+        until.tv_sec++;
+        until.tv_nsec -= NS_A_S;
+    }
+    int error = 0;
+    writer->wanted = writer->company;
+    while (writer->queued < writer->company && !writer->is_stopping && error != ETIMEDOUT)
         error = pthread_cond_timedwait(&writer->wake, &writer->lock, &until);
 }
 
@@ -319,13 +358,16 @@ static void *run_writer(void *arg)
     while (!writer->is_over) {
         size_t count;
         wait_for_work(writer);
+        wait_for_company(writer);
         struct store_commit_work *group = take_group(&writer->queue, &count);
+        writer->queued -= count;
         writer->is_over = group == NULL && writer->is_stopping;
         (void)pthread_mutex_unlock(&writer->lock);
         if (group != NULL)
             run_group(writer, group, count);
         tend(writer);
         (void)pthread_mutex_lock(&writer->lock);
+        writer->company = count + writer->queued;
         if (group != NULL)
             append(&writer->answers, group);
         (void)pthread_cond_signal(&writer->answer_wake);
@@ -409,10 +451,12 @@ enum rpc_code store__writer_submit(struct store_writer *writer, struct store_com
                    (writer->held > 0 && writer->held_bytes + work->bytes > STORE_QUEUE_BYTES_MAX);
     if (!is_full) {
         append(&writer->queue, work);
+        writer->queued++;
         writer->held++;
         writer->held_bytes += work->bytes;
         metric_set(&store__metric_queue, (int64_t)writer->held);
-        (void)pthread_cond_signal(&writer->wake);
+        if (writer->queued >= writer->wanted)
+            (void)pthread_cond_signal(&writer->wake);
     }
     (void)pthread_mutex_unlock(&writer->lock);
     if (!is_full)
