@@ -47,6 +47,9 @@ static int64_t metric(const char *name)
     return value;
 }
 
+/* Generous: a client that does not read is given up by a timer. */
+#define METRIC_MS 30000
+
 struct wanted {
     const char *name;
     int64_t value;
@@ -61,7 +64,7 @@ static bool metric_is(void *wanted_)
 static void wait_for_metric(const char *name, int64_t value)
 {
     struct wanted wanted = {name, value};
-    if (!wait_until(metric_is, &wanted, 10000))
+    if (!wait_until(metric_is, &wanted, METRIC_MS))
         fail_msg("%s is %lld, not %lld", name, (long long)metric(name), (long long)value);
 }
 
