@@ -2,7 +2,7 @@
  * What the pages read, with the time for which it may be shown without asking again (data-flows.md, "Data Caching
  * Strategy"). A refetch that finds nothing new is answered 304 and costs next to nothing.
  */
-import { QueryClient, queryOptions } from '@tanstack/react-query';
+import { QueryClient, notifyManager, queryOptions } from '@tanstack/react-query';
 
 import { ApiError, api, dataOf } from './client';
 import { setTimeZone } from '../lib/time-zone';
@@ -14,6 +14,9 @@ export const DASHBOARD_REFRESH_MS = MINUTE_MS;
 export const SYNC_POLL_MS = 3 * SECOND_MS;
 export const INVENTORY_STALE_MS = 5 * MINUTE_MS;
 export const PAGE_ITEMS = 50;
+
+// What began is shown before the next click counts: a form that was sent is disabled by then.
+notifyManager.setScheduler(queueMicrotask);
 
 export const queryClient = new QueryClient({
     defaultOptions: {

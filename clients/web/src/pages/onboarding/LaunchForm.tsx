@@ -21,6 +21,7 @@ import css from './onboarding.module.css';
 const FIELDS = ['monthlyBudget', 'currency', 'targeting'];
 const NO_AMOUNT = 'Please enter an amount, for example 2500';
 const DASHBOARD = '/app/dashboard';
+const HERE = '/onboarding/launch';
 
 /* Where what stands in the way can be done away with. */
 const ways: Record<string, { title: string; text: string; link?: { to: string; name: string } }> = {
@@ -83,7 +84,9 @@ function useLaunch(onDisconnected: () => void) {
     const leave = (to: string) => {
         // All that was read before the launch.
         queryClient.removeQueries({ type: 'inactive' });
-        void navigate(to, { replace: true });
+        // Who has gone elsewhere meanwhile stays there, and sees there what is new.
+        if (location.pathname === HERE) void navigate(to, { replace: true });
+        else void queryClient.invalidateQueries();
     };
     return useMutation({
         mutationFn: (ask: LaunchAsk) => dataOf(api.POST('/api/onboarding/launch', { body: ask })),
