@@ -5,12 +5,12 @@
 # is on a disk, as a deployment's would be.
 bench_begin() {
     work=$(mktemp -d "${BENCH_DIRECTORY:-/var/tmp}/lotcast-bench-XXXXXX")
+    trap 'rm -f "$work/beside"; stop_all; rm -rf "$work"' EXIT
     bin=$work/bin
     mkdir "$bin"
     ln -s "$LOTCAST_BIN" "$bin/lotcast"
     ln -s "$LOTCTL_BIN" "$bin/lotctl"
     ln -s "$SANDBOX_BIN" "$bin/sandbox"
-    trap 'rm -f "$work/beside"; stop_all; rm -rf "$work"' EXIT
     ulimit -n "$(ulimit -Hn)"
 }
 
