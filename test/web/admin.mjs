@@ -25,7 +25,7 @@ async function lists(app) {
     await person.page.getByLabel('Status').selectOption('setup');
     await person.sees('2 matching customers');
     await person.page.getByLabel('Status').selectOption('suspended');
-    await person.sees('0 matching customers');
+    await person.seesHeading('No customer matches');
     person.quiet();
 }
 
@@ -44,7 +44,7 @@ async function shows(app) {
     await person.settle();
     person.quiet();
     await person.goTo('/admin/customers/999999');
-    await person.seesHeading('Could not load data');
+    await person.seesHeading('There is no such customer');
 }
 
 async function adjusts(app) {

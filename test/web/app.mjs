@@ -7,7 +7,7 @@
  *                      on to a system that listens at WEB_API_LISTEN
  *     WEB_CASES        likewise: just the cases whose names have this text in them
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import assert from 'node:assert/strict';
 
@@ -55,8 +55,16 @@ export async function stopApp(app) {
     assert.deepEqual(await app.system.stop(), [0, 0]);
 }
 
+/* The pictures of an earlier run's failures. */
+async function forgetFailures(prefix) {
+    const folder = path.join(shots, 'failed');
+    const names = await readdir(folder).catch(() => []);
+    for (const name of names.filter((one) => one.startsWith(prefix))) await rm(path.join(folder, name));
+}
+
 /* Runs the cases; of one that fails it is told what its users saw. The last person of a case stays until the next. */
 export async function judgeApp(app, name, cases) {
+    if (shots !== undefined) await forgetFailures(`${name}-`);
     const wanted = cases.filter(([title]) => title.includes(process.env.WEB_CASES ?? ''));
     const closing = wanted.map(([title, runCase]) => [title, async () => {
         await Promise.all([...app.people].map((person) => person.close()));
@@ -188,7 +196,15 @@ class Person {
     /* Until nothing is asked, and nothing has been for a moment: what a click or a page begins, it begins at once. */
     async settle() {
         const from = Date.now();
-        await soon('all is answered', () => this.running.size === 0 && Date.now() - Math.max(from, this.lastChange) >= QUIET_MS);
+        await soon('all is answered', async () => {
+            // A machine that is busy may not have come to it.
+            await this.page.evaluate(() => new Promise((resolve) => {
+                const { port1, port2 } = new MessageChannel();
+                port1.onmessage = resolve;
+                port2.postMessage(0);
+            })).catch(() => undefined);
+            return this.running.size === 0 && Date.now() - Math.max(from, this.lastChange) >= QUIET_MS;
+        });
     }
 
     async at(target) {

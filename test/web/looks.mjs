@@ -357,10 +357,15 @@ async function frame(app) {
     await narrow.shoot('menu-drawer-390-light');
 }
 
+async function pictures() {
+    const names = await readdir(shots).catch(() => []);
+    return names.filter((name) => name.endsWith('.png')).sort();
+}
+
 /* All pictures on one page, to be looked through. */
 async function sheet() {
     if (shots === undefined) return;
-    const names = (await readdir(shots)).filter((name) => name.endsWith('.png')).sort();
+    const names = await pictures();
     const pages = new Map();
     for (const name of names) pages.set(name.split('-')[0], [...(pages.get(name.split('-')[0]) ?? []), name]);
     const figure = (name) => `<figure><a href="${name}"><img loading="lazy" src="${name}" alt=""></a><figcaption>${name.slice(0, -4)}</figcaption></figure>`;
@@ -387,7 +392,8 @@ const cases = [
     ['all pictures are on one page', sheet],
 ];
 
-if (shots !== undefined) await rm(shots, { recursive: true, force: true });
+// Those of pages that are no more.
+if (shots !== undefined) for (const name of await pictures()) await rm(path.join(shots, name));
 const app = await startApp();
 app.admin = await newAdmin(app);
 app.customer = await newCustomer(app);

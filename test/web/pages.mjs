@@ -242,8 +242,7 @@ async function choosesPeriod(app) {
 async function exportsCsv(app) {
     const person = await open(app, { as: app.customer });
     await person.goToQuiet('/app/performance');
-    await person.page.getByLabel('Period').selectOption('7d');
-    await person.settle();
+    await Promise.all([person.page.waitForResponse(/period=7d/), person.page.getByLabel('Period').selectOption('7d')]);
     person.take();
     const [download] = await Promise.all([person.page.waitForEvent('download'), person.press('Export CSV')]);
     assert.deepEqual(person.take(), [`${PERFORMANCE}/export?period=7d`]);
