@@ -388,7 +388,7 @@ async function searches(app) {
     await person.goToQuiet('/app/inventory');
     assert.deepEqual(person.take(), [INVENTORY]);
     const rows = person.page.getByRole('row');
-    assert.equal(await rows.count(), 51);
+    await soon('the rows are there', async () => (await rows.count()) === 51);
     const held = await person.hold('GET', '/api/customer/inventory');
     await person.page.getByRole('searchbox').pressSequentially('Honda', { delay: 30 });
     await soon('it is asked', () => held.asked > 0);
@@ -445,7 +445,7 @@ async function turnsPages(app) {
     assert.deepEqual(person.take(), []);
     await person.press('Page 5');
     await person.sees('201–247 of 247 items');
-    assert.equal(await person.page.getByRole('row').count(), 48);
+    await soon('the last rows are there', async () => (await person.page.getByRole('row').count()) === 48);
     assert.equal(await person.button('Next').isDisabled(), true);
     person.quiet();
 }
