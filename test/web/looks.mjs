@@ -24,7 +24,11 @@ const looks = [
 async function drawn(page) {
     await page.evaluate(async () => {
         await document.fonts.ready;
-        await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+        const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+        const changes = () => document.getAnimations().some((one) => one instanceof CSSTransition && one.playState === 'running');
+        await frame();
+        // Colours that are inherited change level by level, a frame each.
+        for (let frames = 0; frames < 2 || (frames < 100 && changes()); frames++) await frame();
     });
 }
 
