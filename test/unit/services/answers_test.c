@@ -22,18 +22,30 @@
 static struct fixture fixture;
 static const char *session;
 static int64_t customer_id;
+static bool is_in_sight;
 
 /* How many calls a kept answer has answered so far. */
-static long kept(void)
+static long counted(const char *line_start)
 {
     struct buffer out;
     buffer_init(&out, 1024 * 1024);
     metrics_print(&out);
-    const char *line = strstr(buffer_cstring(&out), "\nlotcast_answers_kept_total ");
+    const char *line = strstr(buffer_cstring(&out), line_start);
     assert_non_null(line);
-    long count = strtol(line + strlen("\nlotcast_answers_kept_total "), NULL, 10);
+    long count = strtol(line + strlen(line_start), NULL, 10);
     buffer_fini(&out);
     return count;
+}
+
+static long kept(void)
+{
+    return counted("\nlotcast_answers_kept_total ");
+}
+
+/* And how many that were asked by a session for the first time. */
+static long filled(void)
+{
+    return counted("\nlotcast_answers_filled_total ");
 }
 
 static enum rpc_code get(const struct rpc_metadata *metadata, struct arena *arena,
@@ -54,6 +66,29 @@ static int64_t credits_of(const char *token)
     const Lotcast__V1__GetDashboardResponse *view = NULL;
     assert_int_equal(get(&metadata, &fixture.arena, &view, NULL), RPC_OK);
     return view->credits->remaining;
+}
+
+static const char *log_in(void)
+{
+    Lotcast__V1__LogInRequest request = LOTCAST__V1__LOG_IN_REQUEST__INIT;
+    request.email = (char *)"john1@acme.com";
+    request.password = (char *)FIXTURE_PASSWORD;
+    struct rpc_metadata metadata = fixture_browser(NULL, "127.0.0.1");
+    const void *response = NULL;
+    assert_int_equal(fixture_call(&fixture, &fixture.arena, "lotcast.v1.Auth/LogIn", &request,
+                                  &metadata, &response, NULL),
+                     RPC_OK);
+    return ((const Lotcast__V1__LogInResponse *)response)->session_token;
+}
+
+static void log_out(const char *token)
+{
+    Lotcast__V1__LogOutRequest request = LOTCAST__V1__LOG_OUT_REQUEST__INIT;
+    struct rpc_metadata metadata = fixture_browser(token, "127.0.0.1");
+    const void *response = NULL;
+    assert_int_equal(fixture_call(&fixture, &fixture.arena, "lotcast.v1.Auth/LogOut", &request,
+                                  &metadata, &response, NULL),
+                     RPC_OK);
 }
 
 static void put_balance(int64_t credits)
@@ -106,18 +141,39 @@ static void end_with_the_session(void **state)
     (void)state;
     assert_int_equal(credits_of(session), 500);
     assert_int_equal(credits_of(session), 500);
-    Lotcast__V1__LogOutRequest request = LOTCAST__V1__LOG_OUT_REQUEST__INIT;
+    log_out(session);
     struct rpc_metadata metadata = fixture_browser(session, "127.0.0.1");
-    const void *response = NULL;
-    assert_int_equal(fixture_call(&fixture, &fixture.arena, "lotcast.v1.Auth/LogOut", &request,
-                                  &metadata, &response, NULL),
-                     RPC_OK);
     long before = kept();
     struct rpc_status status;
     const Lotcast__V1__GetDashboardResponse *view = NULL;
     assert_int_equal(get(&metadata, &fixture.arena, &view, &status), RPC_UNAUTHENTICATED);
     assert_int_equal(status.reason, LOTCAST__V1__REASON__REASON_AUTH_REQUIRED);
     assert_int_equal(kept(), before);
+}
+
+/* Each is let in, and put out, by itself. */
+static void are_one_for_all_sessions_of_a_user(void **state)
+{
+    (void)state;
+    assert_int_equal(credits_of(session), 500);
+    long before = kept(), filled_before = filled();
+    const char *second = log_in();
+    assert_int_equal(credits_of(second), 500);
+    assert_int_equal(kept(), before); /* nobody is let in for another's being so */
+    assert_int_equal(filled(), filled_before + (is_in_sight ? 1 : 0));
+    assert_int_equal(credits_of(second), 500);
+    assert_int_equal(credits_of(session), 500);
+    assert_int_equal(kept(), before + 2);
+    put_balance(9);
+    assert_int_equal(credits_of(second), 9);
+    assert_int_equal(credits_of(session), 9);
+    assert_int_equal(kept(), before + 3);
+    log_out(session);
+    struct rpc_metadata metadata = fixture_browser(session, "127.0.0.1");
+    const Lotcast__V1__GetDashboardResponse *view = NULL;
+    assert_int_equal(get(&metadata, &fixture.arena, &view, NULL), RPC_UNAUTHENTICATED);
+    assert_int_equal(credits_of(second), 9);
+    assert_int_equal(kept(), before + 4);
 }
 
 /* Calls that say more of who asks, or less, are looked at as ever. */
@@ -207,6 +263,7 @@ static void never_hide_what_was_acknowledged(void **state)
 static int set_up_with(struct fixture_options options)
 {
     options.signup_credits = 500;
+    is_in_sight = options.is_near || options.in_sight;
     fixture_start(&fixture, &options);
     session = fixture_sign_up(&fixture, 1, &customer_id);
     return 0;
@@ -261,6 +318,7 @@ int main(void)
         ALL(are_given_until_something_changes),
         ALL(are_one_customers_own),
         ALL(end_with_the_session),
+        ALL(are_one_for_all_sessions_of_a_user),
         ALL(are_for_plain_calls_alone),
         ALL(never_hide_what_was_acknowledged),
     };
