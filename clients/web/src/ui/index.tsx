@@ -7,7 +7,7 @@ import { Link, Navigate, useLocation } from 'react-router-dom';
 import { ApiError } from '../api/client';
 import { useFocusOnLeave } from '../lib/focus';
 import { formatCount } from '../lib/format';
-import { showToast } from './toast';
+import { showLoadFailed } from './toast';
 import css from './ui.module.css';
 
 export type Tone = 'neutral' | 'good' | 'warn' | 'bad' | 'info';
@@ -386,7 +386,7 @@ function Forbidden() {
 
 function LoadFailed({ error, onRetry, busy = false }: ErrorStateProps) {
     useEffect(() => {
-        showToast('bad', 'Could not load data');
+        showLoadFailed(error);
     }, [error]);
     const message = error instanceof ApiError ? error.message : 'Something went wrong. Try again in a moment.';
     const place = useFocusOnLeave<HTMLDivElement>();

@@ -2,6 +2,7 @@
 import { CircleAlert, CircleCheck, X } from 'lucide-react';
 import { useEffect, useSyncExternalStore } from 'react';
 
+import { ApiError } from '../api/client';
 import css from './ui.module.css';
 
 interface Toast {
@@ -31,6 +32,16 @@ function dismiss(id: number): void {
 export function showToast(tone: 'good' | 'bad', text: string): void {
     const others = toasts.filter((toast) => toast.text !== text || toast.tone !== tone);
     change([...others, { id: ++lastId, tone, text }].slice(-TOASTS_MAX));
+}
+
+/** Takes all of them away: they were for who has left. */
+export function clearToasts(): void {
+    change([]);
+}
+
+/** What a failed query says beside what it shows in its place; nothing where the session ended, which leads elsewhere. */
+export function showLoadFailed(error: unknown): void {
+    if (!(error instanceof ApiError && error.code === 'AUTH_REQUIRED')) showToast('bad', 'Could not load data');
 }
 
 function subscribe(listener: () => void): () => void {

@@ -2,7 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Check } from 'lucide-react';
 import type { ReactNode } from 'react';
-import { useLocation } from 'react-router-dom';
+import { Navigate, useLocation } from 'react-router-dom';
 
 import { ApiError } from '../../api/client';
 import { metaAccountsQuery, settingsQuery } from '../../api/queries';
@@ -36,6 +36,7 @@ export function Component() {
     const account = data?.adAccounts.find(({ id }) => id === data.selected.adAccountId);
     const ready = account?.usable === true && data!.selected.pageId !== '' && data!.selected.businessId !== '';
     const reading = (location.state as { reading?: boolean } | null)?.reading === true;
+    if (settings.error instanceof ApiError && settings.error.code === 'FORBIDDEN') return <Navigate to="/admin/customers" replace />;
     return (
         <div className="stack">
             <div className={css.head}>

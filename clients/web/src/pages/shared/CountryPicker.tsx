@@ -36,19 +36,16 @@ function Chips({ value, onRemove, disabled }: ChipsProps) {
     );
 }
 
-function Options({ search }: { search: string }) {
+function Options({ search, value }: { search: string; value: string[] }) {
     const found = useMemo(() => findCountries(search), [search]);
     return (
         <ComboboxOptions className={css.options} modal={false}>
             {found.length === 0 && <div className={css.noOption}>No country of this name</div>}
             {found.map(({ code, name }) => (
                 <ComboboxOption key={code} value={code} className={css.option}>
-                    {({ selected }) => (
-                        <>
-                            <span className={css.optionMark}>{selected && <Check size={16} aria-hidden="true" />}</span>
-                            {name}
-                        </>
-                    )}
+                    <span className={css.optionMark}>{value.includes(code) && <Check size={16} aria-hidden="true" />}</span>
+                    {name}
+                    {value.includes(code) && <span className="visually-hidden">, chosen</span>}
                 </ComboboxOption>
             ))}
         </ComboboxOptions>
@@ -61,8 +58,10 @@ export function CountryPicker({ value, onChange, error, disabled = false }: Prop
     const [search, setSearch] = useState('');
     // A click opens the list; a focus that comes from elsewhere (after an error, say) does not cover what is below.
     const [pointed, setPointed] = useState(false);
-    const set = (codes: string[]) => {
-        onChange(codes);
+    // The list closes with each choice, so that it does not cover what is below.
+    const toggle = (code: string | null) => {
+        if (code === null) return;
+        onChange(value.includes(code) ? value.filter((one) => one !== code) : [...value, code]);
         setSearch('');
         if (input.current !== null) input.current.value = '';
     };
@@ -79,7 +78,7 @@ export function CountryPicker({ value, onChange, error, disabled = false }: Prop
                 Countries
             </label>
             {value.length > 0 && <Chips value={value} onRemove={remove} disabled={disabled} />}
-            <Combobox multiple immediate={pointed} value={value} onChange={set} onClose={() => setSearch('')} disabled={disabled}>
+            <Combobox<string | null> immediate={pointed} value={null} onChange={toggle} onClose={() => setSearch('')} disabled={disabled}>
                 <div className={css.combobox}>
                     <ComboboxInput
                         ref={input}
@@ -97,7 +96,7 @@ export function CountryPicker({ value, onChange, error, disabled = false }: Prop
                     <ComboboxButton className={css.comboboxButton} aria-label="All countries">
                         <ChevronsUpDown size={17} aria-hidden="true" />
                     </ComboboxButton>
-                    <Options search={search} />
+                    <Options search={search} value={value} />
                 </div>
             </Combobox>
             <div id={`${id}-hint`} className={ui.hint}>

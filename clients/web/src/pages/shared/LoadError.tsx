@@ -3,7 +3,7 @@ import { type ReactNode, useEffect } from 'react';
 
 import { useFocusOnLeave } from '../../lib/focus';
 import { Banner, Button } from '../../ui';
-import { showToast } from '../../ui/toast';
+import { showLoadFailed } from '../../ui/toast';
 
 interface Props {
     error: unknown;
@@ -13,7 +13,7 @@ interface Props {
 }
 
 export function LoadError({ error, onRetry, busy, children }: Props) {
-    useEffect(() => showToast('bad', 'Could not load data'), [error]);
+    useEffect(() => showLoadFailed(error), [error]);
     const retry = (
         <Button size="small" onClick={onRetry} aria-busy={busy || undefined}>
             Retry
