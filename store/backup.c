@@ -213,7 +213,7 @@ static bool is_empty(const char *directory)
 /* The temporary directory and what a store makes in it. */
 static void clear_away(const char *directory)
 {
-    static const char *const names[] = {"data.mdb", "lock.mdb", "store.lock"};
+    static const char *const names[] = {"data.mdb", "lock.mdb", "store.lock", STORE_STAMPS_FILE};
     char path[PATH_BYTES];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", directory, names[i]);

@@ -218,10 +218,10 @@ static enum rpc_code ask_meta(struct rpc_server_call *call, struct view *view,
     int64_t until_ms = clock_mono_ms() + META_MS;
     if (until_ms < hurried.deadline_ms)
         hurried.deadline_ms = until_ms;
+    /* Where as many wait already as may: Meta is as good as out. */
     enum rpc_code code = rpc_server_call_take_place(call, status);
-    if (code != RPC_OK)
-        return code;
-    code = ask_both(services, &hurried, token, campaign->campaign_id, period, view, status);
+    if (code == RPC_OK)
+        code = ask_both(services, &hurried, token, campaign->campaign_id, period, view, status);
     if (code == RPC_OK || code == RPC_CANCELLED)
         return code;
     return rpc_status_fail_upstream(status, "meta");

@@ -64,7 +64,7 @@ static void the_dashboard_has_its_shape(void **state)
         "\"clicks\":1247,\"ctr\":2.76,\"reach\":12450},\"credits\":{\"remaining\":8240,"
         "\"daysEstimate\":14},\"suggestion\":{\"id\":\"1\",\"type\":\"template\",\"message\":"
         "\"New\","
-        "\"link\":\"/app/templates\"}}";
+        "\"link\":\"/app/templates\"},\"timeZone\":\"UTC\"}";
     Lotcast__V1__GetDashboardResponse dashboard = LOTCAST__V1__GET_DASHBOARD_RESPONSE__INIT;
     assert_int_equal(
         json_parse(contract->codec, span_of_string(text), &contract->arena, &dashboard.base, NULL),
@@ -76,7 +76,8 @@ static void the_dashboard_has_its_shape(void **state)
     lotcast__v1__get_dashboard_response__init(&dashboard);
     assert_string_equal(print(contract, &dashboard),
                         "{\"status\":\"\",\"itemCount\":0,\"lastSync\":\"\",\"lastSyncAt\":null,"
-                        "\"performance\":null,\"credits\":null,\"suggestion\":null}");
+                        "\"performance\":null,\"credits\":null,\"suggestion\":null,"
+                        "\"timeZone\":\"\"}");
 }
 
 static void a_session_token_is_never_printed(void **state)
