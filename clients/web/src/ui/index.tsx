@@ -8,6 +8,7 @@ import { ApiError } from '../api/client';
 import { useFocusOnLeave } from '../lib/focus';
 import { formatCount } from '../lib/format';
 import { showLoadFailed } from './toast';
+import table from './table.module.css';
 import css from './ui.module.css';
 
 export type Tone = 'neutral' | 'good' | 'warn' | 'bad' | 'info';
@@ -461,13 +462,13 @@ interface TableProps<Row> {
 export function Table<Row>({ caption, columns, rows, rowKey, cards = false, alone = false }: TableProps<Row>) {
     // The roles are said, because a row that is laid out as a card would lose them.
     return (
-        <div className={classes(css.tableFrame, alone && css.alone)} role="region" aria-label={caption} tabIndex={0}>
-            <table className={classes(css.table, cards && css.cards)} role="table">
+        <div className={classes(table.tableFrame, alone && table.alone)} role="region" aria-label={caption} tabIndex={0}>
+            <table className={classes(table.table, cards && table.cards)} role="table">
                 <caption className="visually-hidden">{caption}</caption>
                 <thead role="rowgroup">
                     <tr role="row">
                         {columns.map((column) => (
-                            <th key={column.key} scope="col" role="columnheader" className={column.end ? css.end : undefined}>
+                            <th key={column.key} scope="col" role="columnheader" className={column.end ? table.end : undefined}>
                                 {column.title}
                             </th>
                         ))}
@@ -477,7 +478,7 @@ export function Table<Row>({ caption, columns, rows, rowKey, cards = false, alon
                     {rows.map((row) => (
                         <tr key={rowKey(row)} role="row">
                             {columns.map((column) => (
-                                <td key={column.key} role="cell" className={column.end ? css.end : undefined} data-title={typeof column.title === 'string' ? column.title : undefined}>
+                                <td key={column.key} role="cell" className={column.end ? table.end : undefined} data-title={typeof column.title === 'string' ? column.title : undefined}>
                                     {column.cell(row)}
                                 </td>
                             ))}
@@ -513,27 +514,27 @@ export function Pagination({ pagination, onPage, noun, disabled = false }: Pagin
     if (total === 0) return null;
     const first = (page - 1) * limit + 1;
     return (
-        <nav className={css.pagination} aria-label="Pages">
+        <nav className={table.pagination} aria-label="Pages">
             <span className="muted small number">
                 {formatCount(first)}–{formatCount(Math.min(page * limit, total))} of {formatCount(total)} {noun}
             </span>
             {totalPages > 1 && (
-                <div className={css.pages}>
-                    <button type="button" className={css.page} disabled={disabled || page <= 1} onClick={() => onPage(page - 1)}>
+                <div className={table.pages}>
+                    <button type="button" className={table.page} disabled={disabled || page <= 1} onClick={() => onPage(page - 1)}>
                         Previous
                     </button>
                     {pagesShown(page, totalPages).map((number, index) =>
                         number === 0 ? (
-                            <span key={`gap-${index}`} className={css.gap} aria-hidden="true">
+                            <span key={`gap-${index}`} className={table.gap} aria-hidden="true">
                                 …
                             </span>
                         ) : (
-                            <button key={number} type="button" className={css.page} disabled={disabled} aria-current={number === page ? 'page' : undefined} aria-label={`Page ${number}`} onClick={() => onPage(number)}>
+                            <button key={number} type="button" className={table.page} disabled={disabled} aria-current={number === page ? 'page' : undefined} aria-label={`Page ${number}`} onClick={() => onPage(number)}>
                                 {formatCount(number)}
                             </button>
                         ),
                     )}
-                    <button type="button" className={css.page} disabled={disabled || page >= totalPages} onClick={() => onPage(page + 1)}>
+                    <button type="button" className={table.page} disabled={disabled || page >= totalPages} onClick={() => onPage(page + 1)}>
                         Next
                     </button>
                 </div>

@@ -3,7 +3,7 @@ import { CircleAlert, CircleCheck, X } from 'lucide-react';
 import { useEffect, useSyncExternalStore } from 'react';
 
 import { ApiError } from '../api/client';
-import css from './ui.module.css';
+import css from './toast.module.css';
 
 interface Toast {
     id: number;
